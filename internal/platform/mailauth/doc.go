@@ -1,0 +1,2 @@
+// Package mailauth decides whether the sender of a message is proved.
+package mailauth

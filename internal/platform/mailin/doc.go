@@ -1,0 +1,2 @@
+// Package mailin receives mail over SMTP.
+package mailin
