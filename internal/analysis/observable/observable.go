@@ -74,7 +74,7 @@ type Observable struct {
 	Private bool `json:"private,omitempty"`
 
 	// Via names the rewriter in which the value was found ("safelinks",
-	// "proofpoint", …: see Rewriters), empty when it stood there itself.
+	// "proofpoint", …: see data/rewriters.tsv), empty when it stood there itself.
 	Via string `json:"via,omitempty"`
 	// From is the canonical wrapping URL from which the value was unwrapped.
 	From string `json:"from,omitempty"`
