@@ -108,6 +108,9 @@ type Attachment struct {
 	// Message is the message that this attachment is: message/rfc822, or a
 	// file that is one by its name or content. Nil below the depth limit.
 	Message *Message
+	// Markup is an HTML or SVG file read once, as a browser would open it; nil
+	// for other types.
+	Markup *markup.Document
 }
 
 // Entry is one file of an archive.
@@ -129,7 +132,7 @@ type Notice struct {
 }
 
 // Limits bound what Parse takes in, for the message and all inside it
-// together. A zero field means its default; the defaults suit mails of 25 MiB.
+// together where nothing else is said. A zero field means its default; the defaults suit mails of 25 MiB.
 type Limits struct {
 	Bytes         int // of the message that are looked at; default 64 MiB
 	Depth         int // messages inside messages; default 8
@@ -138,7 +141,7 @@ type Limits struct {
 	Headers       int // fields in one header; default 1,000
 	HeaderBytes   int // of one header; default 512 KiB
 	LineBytes     int // of one header field, unfolded; default 128 KiB
-	TextBytes     int // of decoded text, and as many of HTML; default 2 MiB
+	TextBytes     int // of decoded text of one message, and as many of HTML; default 2 MiB
 	Attachments   int // in all; default 500
 	Addresses     int // in one kind of address field; default 1,000
 	DefectsOfKind int // entries with the same code in one message; default 8

@@ -470,8 +470,21 @@ func (b *builder) attach(p part, content []byte, inner *Message) {
 				b.defect(DefectLimitDepth, name)
 			}
 		}
+		if a.Type == "text/html" || a.Type == "image/svg+xml" {
+			b.readFile(&a, p.charset)
+		}
 	}
 	b.m.Attachments = append(b.m.Attachments, a)
+}
+
+// readFile reads the markup of an HTML or SVG file.
+func (b *builder) readFile(a *Attachment, charset string) {
+	content := a.Content[:min(len(a.Content), b.limits.TextBytes)]
+	if charset == "" {
+		charset = metaCharset(content)
+	}
+	text, _ := coding.Charset(charset, content)
+	a.Markup = markup.Read(text, b.limits.Markup)
 }
 
 // isMessage reports whether a file is a message by its declared type, its name
