@@ -30,11 +30,11 @@ func (e *BrokenError) Error() string {
 // A seal of another node's key is compared with the chain, but only the keys
 // of this data directory prove who made it.
 func (l *Log) Verify(ctx context.Context) (int64, error) {
-	end, err := l.Head(ctx)
+	own, err := l.ownSeal() // first, for the log may be sealed meanwhile
 	if err != nil {
 		return 0, err
 	}
-	own, err := l.ownSeal()
+	end, err := l.Head(ctx)
 	if err != nil {
 		return 0, err
 	}

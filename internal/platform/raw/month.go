@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/belfry-centre/belfry/internal/platform/database"
@@ -205,4 +206,52 @@ func (p *handles) close() error {
 	}
 	p.idle.Broadcast()
 	return err
+}
+
+// MonthFile returns the name of a month's database in the store's folder.
+func MonthFile(month string) string { return filepath.Base(monthPath("", month)) }
+
+// ViewMonth calls fn with the database of a month, which is to be read only;
+// fs.ErrNotExist when the month has none.
+func (s *Embedded) ViewMonth(ctx context.Context, month string, fn func(*database.DB) error) error {
+	if !validMonth(month) {
+		return fs.ErrNotExist
+	}
+	return s.months.with(ctx, month, false, fn)
+}
+
+// MonthState returns a text that is another one whenever a content was added
+// to the month, or removed from it, since: the number of contents and the
+// greatest id, which is never used again.
+func MonthState(ctx context.Context, db *database.DB) (string, error) {
+	var n, last int64
+	err := db.View(ctx, func(tx *database.Tx) error {
+		return tx.QueryRow(ctx, "SELECT count(*), coalesce(max(id), 0) FROM content").Scan(&n, &last)
+	})
+	return fmt.Sprintf("%d contents to id %d", n, last), err
+}
+
+// EachLarge calls fn for each file of a content over Large: its name in the
+// store's folder with slashes, its path, and its size in bytes.
+func (s *Embedded) EachLarge(ctx context.Context, month string, fn func(name, path string, size int64) error) error {
+	if !validMonth(month) {
+		return nil
+	}
+	return filepath.WalkDir(s.largeDir(month), func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, largeSuffix) {
+			return errors.Join(err, ctx.Err())
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(s.o.Dir, path)
+		if err != nil {
+			return err
+		}
+		return fn(filepath.ToSlash(name), path, info.Size())
+	})
 }

@@ -134,6 +134,9 @@ func (s *partitions) Get(ctx context.Context, ref Ref) ([]byte, error) {
 	if errors.Is(err, sql.ErrNoRows) || isUndefined(err) {
 		return nil, missing(ref)
 	}
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok && strings.HasPrefix(e.Code, "XX00") {
+		return nil, damaged(ref, err) // data_corrupted, index_corrupted
+	}
 	if err != nil {
 		return nil, storeError(err)
 	}

@@ -322,5 +322,6 @@ func (b *bucket) list(ctx context.Context, prefix string, recursive bool, fn fun
 func (b *bucket) Close() error { return nil }
 
 func isNoKey(err error) bool {
-	return err != nil && minio.ToErrorResponse(err).Code == minio.NoSuchKey
+	e, ok := errors.AsType[minio.ErrorResponse](err)
+	return ok && e.Code == minio.NoSuchKey
 }
