@@ -31,6 +31,18 @@ func (v Verdict) Malicious() bool {
 	return v == Phishing || v == Malware || v == Scam
 }
 
+// Case is one message to be judged; see package reason.
+type Case = reason.Case
+
+// Evidence is what the caller knows from outside the message; see package reason.
+type Evidence = reason.Facts
+
+// Checked is the result of checking a sender; see package reason.
+type Checked = reason.Checked
+
+// Knowledge is what is known of a value beforehand; see package reason.
+type Knowledge = reason.Known
+
 // Reason is one piece of evidence; see package reason.
 type Reason = reason.Reason
 

@@ -1,0 +1,187 @@
+package reason
+
+import (
+	"strings"
+
+	"github.com/belfry-centre/belfry/internal/analysis/observable"
+	"github.com/belfry-centre/belfry/internal/analysis/verdict/reference"
+)
+
+// tricks gives each look-alike trick its reason.
+var tricks = map[reference.Trick]string{
+	reference.Confusable: "lookalike-letters",
+	reference.Typo:       "lookalike-typo",
+	reference.AddedWord:  "lookalike-words",
+	reference.Ending:     "lookalike-ending",
+	reference.Subdomain:  "lookalike-subdomain",
+}
+
+// brand looks for known names in foreign hands.
+func (x *exam) brand() {
+	name := x.named("from", x.from.Name)
+	if name.Brand != nil {
+		x.found.Claimed = name.Brand
+		if x.found.Sender != "" && !x.speaksFor(name.Brand) {
+			code := "brand-foreign-sender"
+			if reference.Is(reference.FreeMail, x.fromHost, "") {
+				code = "brand-freemail-sender"
+			}
+			r := at(code, "from", Mailbox(x.from), name.Start, name.End, params("Brand", name.Brand.Name(), "Domain", x.found.Sender))
+			r.Brand = name.Brand.ID
+			x.add(r)
+		}
+	}
+	x.imitations()
+	x.foreignLinks()
+	if b := x.owner(); b != nil && x.checked != nil && x.checked.Aligned {
+		r := x.fromReason("brand-own-sender", params("Brand", b.Name(), "Domain", x.found.Sender))
+		r.Brand = b.ID
+		x.add(r)
+	}
+}
+
+// owner returns the brand whose own domain the sender's is; a domain at which
+// everybody can have a mailbox is nobody's.
+func (x *exam) owner() *reference.Brand {
+	if reference.Is(reference.FreeMail, x.fromHost, "") || reference.Is(reference.Tenant, x.fromHost, "") {
+		return nil
+	}
+	return reference.BrandOf(x.found.Sender)
+}
+
+// speaksFor reports whether the sender's domain may use a brand's name: its
+// own, or another whose first label is the name (a country's branch).
+func (x *exam) speaksFor(b *reference.Brand) bool {
+	if reference.Is(reference.FreeMail, x.fromHost, "") {
+		return false
+	}
+	if b.Owns(x.found.Sender) {
+		return true
+	}
+	label, _, _ := strings.Cut(x.found.Sender, ".")
+	if reference.CheapEnding(x.found.Sender) != "" {
+		return false
+	}
+	for _, n := range b.Names {
+		if strings.EqualFold(strings.ReplaceAll(n.Text, " ", ""), label) {
+			return true
+		}
+	}
+	return false
+}
+
+// named returns the first brand that a display name or subject names. A name
+// that is also an ordinary word counts only where it stands alone or beside a
+// word of the trade.
+func (x *exam) named(part, name string) reference.Match {
+	if name == "" || len(name) > 500 {
+		return reference.Match{}
+	}
+	matches := x.matchesOf(part, name)
+	for _, m := range matches {
+		if m.Brand == nil {
+			continue
+		}
+		if !m.Ambiguous {
+			return m
+		}
+		rest := strings.TrimSpace(name[:m.Start] + name[m.End:])
+		if rest == "" {
+			return m
+		}
+		for _, w := range strings.Fields(rest) {
+			if trade[reference.Fold(strings.Trim(w, ".,:;!?()\"'"))] {
+				return m
+			}
+		}
+	}
+	return reference.Match{}
+}
+
+func (x *exam) matchesOf(part, value string) []reference.Match {
+	for i := range x.texts {
+		if x.texts[i].part == part {
+			return x.texts[i].matches
+		}
+	}
+	return reference.Scan(value)
+}
+
+// imitations looks for domains that imitate a brand's, the sender's first.
+func (x *exam) imitations() {
+	look := func(host, unicode, registrable string) (*reference.Brand, string) {
+		b, trick := reference.Imitates(host, unicode, registrable)
+		if b == nil {
+			return nil, ""
+		}
+		return b, tricks[trick]
+	}
+	shown := func(host, unicode string) string {
+		if unicode != "" {
+			return unicode
+		}
+		return host
+	}
+	if x.found.Sender != "" {
+		if b, code := look(x.fromHost, x.from.Domain(), x.found.Sender); b != nil {
+			r := x.fromReason(code, params("Brand", b.Name(), "Domain", shown(x.fromHost, x.from.Domain())))
+			r.Brand = b.ID
+			x.add(r)
+		}
+	}
+	last := ""
+	for i := range x.links {
+		l := &x.links[i]
+		if l.Host == last || i > 100 {
+			continue
+		}
+		last = l.Host
+		if b, code := look(l.Host, l.Unicode, l.Registrable); b != nil {
+			r := l.reason(x, code, params("Brand", b.Name(), "Domain", shown(l.Host, l.Unicode)))
+			r.Brand = b.ID
+			x.add(r)
+		}
+	}
+}
+
+// foreignLinks reports a brand in the subject whose message neither comes from
+// it nor leads to it.
+func (x *exam) foreignLinks() {
+	subject := x.named("subject", x.m.Subject)
+	if subject.Brand == nil {
+		return
+	}
+	b := subject.Brand
+	if x.found.Claimed == nil {
+		x.found.Claimed = b
+	}
+	if x.found.Sender == "" && len(x.links) == 0 || x.found.Sender != "" && x.speaksFor(b) || len(x.links) == 0 {
+		return
+	}
+	for i := range x.links {
+		if r := x.links[i].Registrable; r != "" && b.Owns(r) {
+			return
+		}
+	}
+	r := at("brand-foreign-links", "subject", x.m.Subject, subject.Start, subject.End, params("Brand", b.Name(), "Domain", x.links[0].Host))
+	r.Brand = b.ID
+	x.add(r)
+}
+
+// known asks what is known of the observables.
+func (x *exam) known() {
+	if x.f.Known == nil {
+		return
+	}
+	for i := range x.c.Observables {
+		o := &x.c.Observables[i]
+		switch x.f.Known(o.Type, o.Value) {
+		case KnownMalicious:
+			x.add(Reason{Code: "known-malicious", Params: params("Value", o.Value), Evidence: cut(o.Value)})
+		case KnownTrusted:
+			if o.Where == observable.InHeader && o.Source == "From" && x.checked != nil && x.checked.Aligned {
+				x.add(x.fromReason("known-sender", params("Domain", x.found.Sender)))
+			}
+		}
+	}
+}

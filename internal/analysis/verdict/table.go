@@ -1,0 +1,98 @@
+package verdict
+
+import "github.com/belfry-centre/belfry/internal/analysis/verdict/reason"
+
+// Row is what a reason weighs and speaks for.
+type Row struct {
+	Code   string
+	Family reason.Family
+	// Weight is what the reason adds to the log-odds of fraud at full
+	// strength: above zero evidence of fraud, below zero of innocence.
+	Weight float64
+	// Says is the verdict that the reason speaks for where fraud is found;
+	// empty where it speaks for none.
+	Says Verdict
+}
+
+// Rules is the version of the table and of the judgement.
+const Rules = "2026-11-1"
+
+// Table returns every reason, by family. Docs/decisions/0004 tells how the
+// weights were chosen.
+func Table() []Row { return append([]Row(nil), table[:]...) }
+
+var table = [...]Row{
+	{"auth-aligned", reason.Authentication, -0.6, ""},
+	{"auth-failed", reason.Authentication, 0.8, Phishing},
+
+	{"sender-name-address", reason.Sender, 1.0, Phishing},
+	{"sender-freemail-organisation", reason.Sender, 1.4, ""},
+	{"sender-hosted", reason.Sender, 1.6, ""},
+	{"sender-ending", reason.Sender, 1.2, ""},
+	{"sender-reply-freemail", reason.Sender, 1.2, Scam},
+	{"sender-reply-differs", reason.Sender, 0.3, ""},
+	{"sender-disguised", reason.Sender, 1.8, Phishing},
+	{"subject-disguised", reason.Sender, 1.4, Phishing},
+
+	{"brand-foreign-sender", reason.Brand, 1.6, Phishing},
+	{"brand-freemail-sender", reason.Brand, 2.2, Phishing},
+	{"brand-foreign-links", reason.Brand, 1.0, Phishing},
+	{"lookalike-letters", reason.Brand, 2.0, Phishing},
+	{"lookalike-typo", reason.Brand, 1.2, Phishing},
+	{"lookalike-words", reason.Brand, 1.4, Phishing},
+	{"lookalike-ending", reason.Brand, 1.8, Phishing},
+	{"lookalike-subdomain", reason.Brand, 1.2, Phishing},
+	{"brand-own-sender", reason.Brand, -1.5, ""},
+
+	{"link-text-differs", reason.Link, 0.6, Phishing},
+	{"link-userinfo", reason.Link, 1.0, Phishing},
+	{"link-ip", reason.Link, 0.8, Phishing},
+	{"link-disguised", reason.Link, 1.6, Phishing},
+	{"link-shortener", reason.Link, 1.0, ""},
+	{"link-free-host", reason.Link, 1.4, Phishing},
+	{"link-form", reason.Link, 0.8, Phishing},
+	{"link-redirect", reason.Link, 0.8, Phishing},
+	{"link-ending", reason.Link, 1.0, ""},
+	{"link-script", reason.Link, 0.8, Phishing},
+	{"link-program", reason.Link, 0.8, Malware},
+	{"links-own", reason.Link, -0.5, ""},
+
+	{"html-password", reason.Markup, 2.0, Phishing},
+	{"html-smuggling", reason.Markup, 2.2, Malware},
+	{"html-picture", reason.Markup, 1.2, ""},
+	{"html-hidden", reason.Markup, 1.0, ""},
+	{"html-split-words", reason.Markup, 1.4, Phishing},
+
+	{"attachment-program", reason.Attachment, 2.2, Malware},
+	{"attachment-container", reason.Attachment, 2.0, Malware},
+	{"attachment-macros", reason.Attachment, 1.6, Malware},
+	{"attachment-html", reason.Attachment, 1.2, Phishing},
+	{"attachment-double-ending", reason.Attachment, 1.8, Malware},
+	{"attachment-type-differs", reason.Attachment, 1.2, Malware},
+	{"attachment-locked", reason.Attachment, 1.6, Malware},
+	{"attachment-archived-program", reason.Attachment, 2.0, Malware},
+
+	{"words-urgency", reason.Words, 0.6, ""},
+	{"words-threat", reason.Words, 0.6, ""},
+	{"words-suspension", reason.Words, 1.0, Phishing},
+	{"words-credentials", reason.Words, 1.0, Phishing},
+	{"words-payment", reason.Words, 0.6, ""},
+	{"words-invoice", reason.Words, 0.4, ""},
+	{"words-reward", reason.Words, 1.4, Scam},
+	{"words-refund", reason.Words, 0.4, ""},
+	{"words-delivery", reason.Words, 0.8, Phishing},
+	{"words-bank", reason.Words, 0.4, Phishing},
+	{"words-government", reason.Words, 0.4, ""},
+	{"words-helpdesk", reason.Words, 0.8, Phishing},
+	{"words-advance", reason.Words, 2.0, Scam},
+	{"words-extortion", reason.Words, 3.0, Scam},
+	{"words-job", reason.Words, 0.8, Scam},
+	{"words-friend", reason.Words, 1.2, Scam},
+	{"words-romance", reason.Words, 1.0, Scam},
+	{"words-crypto", reason.Words, 1.2, Scam},
+	{"words-greeting", reason.Words, 0.4, ""},
+	{"words-advertising", reason.Words, 0.1, Spam},
+
+	{"known-malicious", reason.Knowledge, 4.0, Phishing},
+	{"known-sender", reason.Knowledge, -2.0, ""},
+}
