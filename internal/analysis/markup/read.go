@@ -48,6 +48,7 @@ type reader struct {
 	open       int  // the open anchor's index in doc.Links, or -1
 	started    bool // it has shown a word
 	openHidden text // its hidden words
+	pictured   bool // it has shown a picture
 	form       int  // the open form's index in doc.Forms, or -1
 	loose      int  // the form made for inputs outside forms, or -1
 	marked     [len(markers)]bool
@@ -218,7 +219,7 @@ func (r *reader) start(tag atom.Atom, name string, selfClosing bool) {
 	}
 	anchor := r.targets(tag, name, &l)
 	if tag == atom.A && anchor >= 0 {
-		r.open, r.started = anchor, false
+		r.open, r.started, r.pictured = anchor, false, false
 		r.openHidden = text{}
 		r.doc.Links[anchor].Start = len(r.visible.buf)
 	}
@@ -295,7 +296,7 @@ func legacyColour(b []byte) rgb {
 // an href, or -1.
 func (r *reader) targets(tag atom.Atom, name string, l *look) (anchor int) {
 	anchor = -1
-	hidden := l.why() != ""
+	hidden := l.gone != "" || l.invisible // a picture has no letters to be small or pale
 	add := func(attr string, val []byte) int {
 		i := r.link(name, attr, string(val))
 		if i >= 0 {
@@ -417,6 +418,7 @@ func (r *reader) image(img Image, hidden bool) {
 	img.Width, img.Height = img.Width-1, img.Height-1
 	if r.open >= 0 {
 		img.Link = r.doc.Links[r.open].URL
+		r.pictured = r.pictured || !hidden
 	}
 	r.doc.Images = append(r.doc.Images, img)
 }
@@ -539,7 +541,7 @@ func (r *reader) closeAnchor() {
 		l.End = len(r.visible.buf)
 	} else {
 		l.Start, l.End = len(r.visible.buf), len(r.visible.buf)
-		if l.Text = string(r.openHidden.buf); l.Text != "" {
+		if l.Text = string(r.openHidden.buf); l.Text != "" && !r.pictured {
 			l.Hidden = true
 		}
 	}

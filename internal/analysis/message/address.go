@@ -54,7 +54,6 @@ func (r *addressReader) mailbox() (box mailbox, more bool) {
 	phrase.WriteString(r.carry)
 	carried := r.carry != ""
 	r.carry = ""
-	quoted := false
 	done := func() mailbox {
 		box.phrase = strings.TrimSpace(phrase.String())
 		return box
@@ -69,7 +68,6 @@ func (r *addressReader) mailbox() (box mailbox, more bool) {
 				box.odd = true // a lone quote
 				continue
 			}
-			quoted = true
 			box.at = box.at || strings.Contains(text, "@")
 			// In an addr-spec the quotes belong to the local part.
 			if r.pos < len(r.s) && r.s[r.pos] == '@' {
@@ -106,7 +104,7 @@ func (r *addressReader) mailbox() (box mailbox, more bool) {
 			}
 		case ',', ';':
 			text := phrase.String()
-			if c == ',' && !carried && !quoted && !box.hasAddr && !box.at && strings.TrimSpace(text) != "" && r.nameAhead() {
+			if c == ',' && !carried && !box.hasAddr && !box.at && strings.TrimSpace(text) != "" && r.nameAhead() {
 				// "Doe, Jane <jane@example.org>" without its quotes.
 				r.carry = strings.TrimSpace(text) + ","
 				return mailbox{}, true
@@ -127,12 +125,12 @@ func (r *addressReader) mailbox() (box mailbox, more bool) {
 	return done(), false
 }
 
-// nameAhead reports whether the next mailbox is a name and an address in angle
-// brackets, so that what came before the comma may be part of its name.
+// nameAhead reports whether the next mailbox has its address in angle brackets,
+// so that what came before the comma may be part of its name.
 func (r *addressReader) nameAhead() bool {
 	rest := r.s[r.pos:min(len(r.s), r.pos+200)]
 	i := strings.IndexAny(rest, `"<@,;:`)
-	return i >= 0 && rest[i] == '<' && strings.TrimSpace(rest[:i]) != ""
+	return i >= 0 && rest[i] == '<'
 }
 
 // quotedString reads on after an opening quote.

@@ -198,6 +198,8 @@ func isJunk(src, line []byte, next int) bool {
 	}
 	after, _ := coding.CutLine(src, next)
 	switch {
+	case bytes.HasPrefix(line, []byte("--")):
+		return false // a delimiter without the empty line before it
 	case next >= len(src):
 		return false
 	case len(after) == 0:

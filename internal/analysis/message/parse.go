@@ -137,6 +137,8 @@ type builder struct {
 	text  []string
 	html  []string
 	sizes struct{ text, html int }
+
+	charset string // of the first text that names one
 }
 
 // defect records a defect, the first few of each kind.
@@ -213,11 +215,22 @@ func (b *builder) fields() {
 }
 
 func (b *builder) decode(f *Field) string {
-	text, ok := coding.Words(f.Value)
-	if !ok {
+	text, ok := coding.Words(b.recode(f.Value))
+	if !ok || !utf8.ValidString(f.Value) {
 		b.fieldDefect(f)
 	}
 	return text
+}
+
+// recode makes the 8-bit bytes of a field UTF-8, in the charset of the text.
+func (b *builder) recode(value string) string {
+	if utf8.ValidString(value) || b.charset == "" {
+		return value
+	}
+	if text, ok := coding.Charset(b.charset, []byte(value)); ok {
+		return text
+	}
+	return value
 }
 
 // fieldDefect says why a field could not be decoded.
@@ -230,7 +243,7 @@ func (b *builder) fieldDefect(f *Field) {
 }
 
 func (b *builder) addresses(list []Address, f *Field) []Address {
-	list, bad, cut := appendAddresses(list, f.Value, b.limits.Addresses)
+	list, bad, cut := appendAddresses(list, b.recode(f.Value), b.limits.Addresses)
 	if bad {
 		b.defect(DefectAddress, f.Name)
 	}
@@ -270,6 +283,9 @@ func parseDate(s string) (time.Time, bool) {
 
 // leaf takes in a part that is no multipart and no readable message in place.
 func (b *builder) leaf(p part, body []byte, root bool) {
+	if !p.described && p.media == "text/plain" && sniffText(body) == "text/html" {
+		p.media = "text/html" // undeclared, and everybody shows it as such
+	}
 	switch p.media {
 	case "message/delivery-status", "message/global-delivery-status", "message/disposition-notification",
 		"message/global-disposition-notification", "message/feedback-report", "text/rfc822-headers", "message/global-headers":
@@ -336,6 +352,9 @@ func (b *builder) bodyText(p part, body []byte) {
 	charset := p.charset
 	if charset == "" && html {
 		charset = metaCharset(content)
+	}
+	if b.charset == "" {
+		b.charset = charset
 	}
 	text, ok := coding.Charset(charset, content)
 	if !ok {
@@ -506,9 +525,12 @@ func (b *builder) isMessage(a *Attachment) bool {
 	return len(a.Name) > 4 && strings.EqualFold(a.Name[len(a.Name)-4:], ".eml")
 }
 
-// finish puts the collected texts together and reads the HTML.
+// finish puts the collected texts together and reads the HTML and the header.
+// The header comes last because its 8-bit bytes, which no field explains, are
+// mostly in the charset of the text.
 func (b *builder) finish() {
 	m := b.m
+	b.fields()
 	m.Text = strings.Join(b.text, "\n")
 	m.HTML = strings.Join(b.html, "\n")
 	if m.HTML == "" {

@@ -100,7 +100,6 @@ func (w *walker) message(b *builder) delimiter {
 		b.defect(DefectLeadingJunk, "")
 	}
 	b.m.Header = h
-	b.fields()
 	d := w.entity(b, newPart(h, b), true)
 	b.finish()
 	return d
@@ -241,13 +240,13 @@ func (w *walker) multipart(b *builder, p part, root bool) delimiter {
 					return d
 				}
 			}
-			p.media = "text/plain"
-			if sniffText(inside) == "text/html" {
-				p.media = "text/html"
-			}
-			b.leaf(p, inside, root)
+			w.bare(b, inside)
 			return d
 		}
+	} else if d.closing && len(bytes.TrimSpace(w.src[start:d.content])) > 0 {
+		// Closed without a part: what stands there was meant to be one.
+		b.defect(DefectBoundaryMissing, p.media)
+		w.bare(b, w.src[start:d.content])
 	}
 	for d.level == level && !d.closing {
 		if w.parts >= w.limits.Parts {
@@ -267,6 +266,12 @@ func (w *walker) multipart(b *builder, p part, root bool) delimiter {
 	b.defect(DefectBoundaryOpen, p.media)
 	w.bounds = w.bounds[:min(level, len(w.bounds))]
 	return d
+}
+
+// bare reads what stands in a multipart without delimiters as its only part.
+func (w *walker) bare(b *builder, inside []byte) {
+	inner := &walker{parser: w.parser, src: bytes.TrimLeft(inside, "\r\n")}
+	inner.part(b, false)
 }
 
 // part reads one part: its header and its content.

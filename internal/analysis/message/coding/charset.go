@@ -190,7 +190,7 @@ func decodeUTF7(b []byte) (string, bool) {
 			break
 		}
 		n := 0
-		for n < len(b) && base64Value[b[n]] < 64 {
+		for n < len(b) && base64Value[b[n]] < 64 && b[n] != '-' && b[n] != '_' {
 			n++
 		}
 		if n == 0 && b[0] == '-' {
@@ -324,6 +324,12 @@ func cutWord(s string, ends *bool) (word encodedWord, size int, ok bool) {
 		word.content = decodeBase64([]byte(text), &ok)
 	} else {
 		word.content = decodeQ(text)
+		if !IsASCII([]byte(text)) {
+			ok = false
+			if utf8.Valid(word.content) {
+				word.charset = "utf-8" // written as it is, whatever the label says
+			}
+		}
 	}
 	return word, size, ok
 }
