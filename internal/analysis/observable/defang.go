@@ -216,6 +216,9 @@ func foreignMark(s string) (plain string, n int) {
 	return "", 0
 }
 
+// maxNumber is how far a number goes on either side of a dot.
+const maxNumber = 24
+
 // dotLinks reports whether the dot at s[i] could be part of a name: something
 // other than space stands on both sides, and it is no decimal number.
 func dotLinks(s string, i int) bool {
@@ -227,14 +230,15 @@ func dotLinks(s string, i int) bool {
 	}
 	start, end, dots := i, i, 0
 	for start > 0 && (isDigit(s[start-1]) || s[start-1] == '.' || s[start-1] == ',') {
-		start--
+		if start--; i-start > maxNumber {
+			return true
+		}
 	}
 	for end < len(s) && (isDigit(s[end]) || s[end] == '.' || s[end] == ',') {
 		if s[end] == '.' {
 			dots++
 		}
-		end++
-		if end-start > 24 {
+		if end++; end-i > maxNumber {
 			return true
 		}
 	}
