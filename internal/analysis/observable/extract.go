@@ -331,7 +331,7 @@ func (c *collector) header(m *message.Message) {
 		case len(name) < 9:
 		case strings.EqualFold(name, "DKIM-Signature"):
 			c.domain(tagValue(value, "d"), Observable{Where: InHeader, Source: "DKIM-Signature"})
-		case strings.EqualFold(name, "X-Originating-IP"), strings.EqualFold(name, "X-Sender-IP"):
+		case strings.EqualFold(name, "X-Originating-IP"):
 			c.ip(strings.Trim(value, " []"), Observable{Where: InHeader, Source: name})
 		case strings.EqualFold(name, "Disposition-Notification-To"), strings.EqualFold(name, "Errors-To"):
 			c.text(value, Observable{Where: InHeader, Source: name}, false)
