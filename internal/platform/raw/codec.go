@@ -2,6 +2,7 @@ package raw
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"runtime"
 
@@ -59,27 +60,46 @@ func (c *codec) pack(content []byte) []byte {
 // packedMax is the most that a content of the limit's size can take.
 func (c *codec) packedMax() int64 { return c.max + c.max>>7 + 1024 }
 
-// unpack expands packed, never over the size that was recorded with it (or
-// that its frame declares, when size is negative), and verifies the hash.
+// unpack expands packed, never over the size that was recorded with it, and
+// verifies the hash. A negative size is one that the store does not record;
+// then the frame's own word bounds it.
 func (c *codec) unpack(ref Ref, size int64, packed []byte) ([]byte, error) {
-	if size < 0 {
-		var h zstd.Header
-		if err := h.Decode(packed); err != nil || !h.HasFCS || h.FrameContentSize > uint64(c.max) {
-			return nil, damaged(ref, "no believable size in the frame")
+	exact := size >= 0
+	if !exact {
+		var err error
+		if size, err = frameBound(packed); err != nil {
+			return nil, damaged(ref, err)
 		}
-		size = int64(h.FrameContentSize)
 	}
-	if size > c.max || ref.Size > 0 && ref.Size != size {
+	if size > c.max || ref.Size > 0 && (exact && size != ref.Size || size < ref.Size) {
 		return nil, damaged(ref, fmt.Sprintf("%d bytes are recorded", size))
+	}
+	if ref.Size > 0 {
+		size, exact = ref.Size, true
 	}
 	content, err := c.dec.DecodeAll(packed, make([]byte, 0, size)) // its capacity is the limit
 	switch {
 	case err != nil:
 		return nil, damaged(ref, err)
-	case int64(len(content)) != size:
-		return nil, damaged(ref, fmt.Sprintf("%d bytes instead of %d", len(content), size))
+	case exact && int64(len(content)) != size:
+		return nil, damaged(ref, fmt.Sprintf("%d bytes", len(content)))
 	case sha256.Sum256(content) != ref.SHA256:
 		return nil, damaged(ref, "the SHA-256 differs")
 	}
 	return content, nil
+}
+
+// frameBound returns the most bytes that a frame says it expands to. The
+// encoder leaves the size out below 256.
+func frameBound(packed []byte) (int64, error) {
+	var h zstd.Header
+	switch err := h.Decode(packed); {
+	case err != nil:
+		return 0, err
+	case !h.HasFCS:
+		return 256, nil
+	case h.FrameContentSize > 1<<62:
+		return 0, errors.New("the frame claims an impossible size")
+	}
+	return int64(h.FrameContentSize), nil
 }

@@ -129,19 +129,20 @@ func (s *Embedded) remove(ctx context.Context, ref Ref, before time.Time) (gone 
 	lock := s.lock(ref)
 	lock.Lock()
 	defer lock.Unlock()
-	left := 0
+	deleted, left := int64(0), 0
 	err = s.months.with(ctx, ref.Month, false, func(db *database.DB) error {
 		if err := db.Update(ctx, func(tx *database.Tx) error {
-			if _, err := tx.Exec(ctx, "DELETE FROM content WHERE sha256 = $1 AND (put_at < $2 OR $2 = 0)",
-				ref.SHA256[:], database.Micros(before)); err != nil {
+			r, err := tx.Exec(ctx, "DELETE FROM content WHERE sha256 = $1 AND (put_at < $2 OR $2 = 0)",
+				ref.SHA256[:], database.Micros(before))
+			if err != nil {
+				return err
+			}
+			if deleted, err = r.RowsAffected(); err != nil {
 				return err
 			}
 			return tx.QueryRow(ctx, "SELECT count(*) FROM content WHERE sha256 = $1", ref.SHA256[:]).Scan(&left)
-		}); err != nil {
+		}); err != nil || deleted == 0 {
 			return err
-		}
-		if left > 0 {
-			return nil
 		}
 		return shrink(ctx, db)
 	})
@@ -151,14 +152,16 @@ func (s *Embedded) remove(ctx context.Context, ref Ref, before time.Time) (gone 
 	if left > 0 {
 		return false, nil
 	}
+	// A file without a row is what a crash left; its own age counts.
 	path := s.largePath(ref)
-	if info, err := os.Stat(path); err == nil && (before.IsZero() || info.ModTime().Before(before)) {
-		if err := os.Remove(path); err != nil {
-			return false, storeError(err)
-		}
-		return true, storeError(syncDir(filepath.Dir(path)))
+	info, err := os.Stat(path)
+	if err != nil || deleted == 0 && !before.IsZero() && !info.ModTime().Before(before) {
+		return err != nil, nil
 	}
-	return true, nil
+	if err := os.Remove(path); err != nil {
+		return false, storeError(err)
+	}
+	return true, storeError(syncDir(filepath.Dir(path)))
 }
 
 // shrinkPages is how many free pages one deletion gives back at most. Bounded,
