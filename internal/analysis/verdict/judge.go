@@ -12,11 +12,11 @@ import (
 // The measures of the judgement.
 const (
 	// prior is the log-odds of fraud before any reason is seen.
-	prior = -3.2
+	prior = -2.4
 	// fraudulent is the score from which on a message is called fraud, when
 	// two kinds of evidence say so; sure is the one from which on that is
 	// said without a person.
-	fraudulent = 0.5
+	fraudulent = 0.6
 	sure       = 0.9
 	// counts is the least weight with which a kind of evidence counts as one.
 	counts = 0.4
@@ -34,12 +34,12 @@ const (
 // decides alone.
 var ceiling = map[reason.Family]float64{
 	reason.Authentication: 1,
-	reason.Sender:         2.4,
-	reason.Brand:          2.8,
+	reason.Sender:         3,
+	reason.Brand:          3.6,
 	reason.Link:           2.2,
 	reason.Markup:         2.4,
 	reason.Attachment:     3,
-	reason.Words:          3.4,
+	reason.Words:          4.2,
 	reason.Knowledge:      4,
 }
 

@@ -21,12 +21,13 @@ func (x *exam) brand() {
 	name := x.named("from", x.from.Name)
 	if name.Brand != nil {
 		x.found.Claimed = name.Brand
-		if x.found.Sender != "" && !x.speaksFor(name.Brand) {
+		// One that leads nowhere but to the brand is a service writing for it.
+		if n := x.leadsTo(name.Brand); x.from.Domain() != "" && !x.speaksFor(name.Brand) && (n == 0 || n < len(x.links)) {
 			code := "brand-foreign-sender"
 			if reference.Is(reference.FreeMail, x.fromHost, "") {
 				code = "brand-freemail-sender"
 			}
-			r := at(code, "from", Mailbox(x.from), name.Start, name.End, params("Brand", name.Brand.Name(), "Domain", x.found.Sender))
+			r := at(code, "from", Mailbox(x.from), name.Start, name.End, params("Brand", name.Brand.Name(), "Domain", x.from.Domain()))
 			r.Brand = name.Brand.ID
 			x.add(r)
 		}
@@ -49,17 +50,19 @@ func (x *exam) owner() *reference.Brand {
 	return reference.BrandOf(x.found.Sender)
 }
 
-// speaksFor reports whether the sender's domain may use a brand's name: its
-// own, or another whose first label is the name (a country's branch).
+// speaksFor reports whether the sender's domain may use a brand's name.
 func (x *exam) speaksFor(b *reference.Brand) bool {
-	if reference.Is(reference.FreeMail, x.fromHost, "") {
-		return false
-	}
-	if b.Owns(x.found.Sender) {
+	return !reference.Is(reference.FreeMail, x.fromHost, "") && allied(b, x.found.Sender)
+}
+
+// allied reports whether a registrable domain is a brand's own, or another
+// whose first label is its name: most often a country's branch.
+func allied(b *reference.Brand, registrable string) bool {
+	if b.Owns(registrable) {
 		return true
 	}
-	label, _, _ := strings.Cut(x.found.Sender, ".")
-	if reference.CheapEnding(x.found.Sender) != "" {
+	label, _, _ := strings.Cut(registrable, ".")
+	if reference.CheapEnding(registrable) != "" {
 		return false
 	}
 	for _, n := range b.Names {
@@ -68,6 +71,17 @@ func (x *exam) speaksFor(b *reference.Brand) bool {
 		}
 	}
 	return false
+}
+
+// leadsTo counts the links that lead to a brand's own domains.
+func (x *exam) leadsTo(b *reference.Brand) int {
+	n := 0
+	for i := range x.links {
+		if r := x.links[i].Registrable; r != "" && allied(b, r) {
+			n++
+		}
+	}
+	return n
 }
 
 // named returns the first brand that a display name or subject names. A name
@@ -79,8 +93,8 @@ func (x *exam) named(part, name string) reference.Match {
 	}
 	matches := x.matchesOf(part, name)
 	for _, m := range matches {
-		if m.Brand == nil {
-			continue
+		if m.Brand == nil || m.Start > 0 && name[m.Start-1] == '@' {
+			continue // an address in a name is looked at elsewhere
 		}
 		if !m.Ambiguous {
 			return m
@@ -158,10 +172,8 @@ func (x *exam) foreignLinks() {
 	if x.found.Sender == "" && len(x.links) == 0 || x.found.Sender != "" && x.speaksFor(b) || len(x.links) == 0 {
 		return
 	}
-	for i := range x.links {
-		if r := x.links[i].Registrable; r != "" && b.Owns(r) {
-			return
-		}
+	if x.leadsTo(b) > 0 {
+		return
 	}
 	r := at("brand-foreign-links", "subject", x.m.Subject, subject.Start, subject.End, params("Brand", b.Name(), "Domain", x.links[0].Host))
 	r.Brand = b.ID

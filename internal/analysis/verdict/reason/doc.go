@@ -113,8 +113,8 @@ type Reason struct {
 
 // Span is a place in a text of the message, in bytes.
 type Span struct {
-	// Part names the text: "subject", "from" and "reply-to" (the first
-	// address's display name, a space, and the address in angle brackets),
+	// Part names the text: "subject", "from" and "reply-to" (the
+	// display name, a space, and the address in angle brackets: see Mailbox),
 	// "body" (what message.Body returns), "html" (the text of Markup, where
 	// that is not the body), "picture" (Facts.OCRText) or "attachment:N" (the
 	// name of the Nth, counted from 0).
@@ -187,10 +187,8 @@ func newExam(c *Case, f *Facts) *exam {
 	}
 	x := &exam{c: c, f: f, m: m, seen: make(map[string]bool, 16)}
 	x.checked = check(c, f)
-	if len(m.From) > 0 {
-		x.from = m.From[0]
-		x.fromHost, _, _ = observable.FoldDomain(x.from.Domain())
-	}
+	x.from = author(m.From)
+	x.fromHost, _, _ = observable.FoldDomain(x.from.Domain())
 	sender, _ := observable.RegistrableDomain(x.fromHost)
 	x.found.Sender, x.found.Checked = sender, x.checked
 	x.read("subject", m.Subject)
@@ -207,6 +205,33 @@ func newExam(c *Case, f *Facts) *exam {
 	}
 	x.found.Readable = words > 0 || len(x.links) > 0 || len(m.Attachments) > 0
 	return x
+}
+
+// author makes one sender of the From field. An unquoted comma in a display
+// name splits it into mailboxes of which only the last has an address; what
+// stood before it was still shown to the reader.
+func author(from []message.Address) message.Address {
+	var names []string
+	for i := range from {
+		if i == 10 {
+			break
+		}
+		if from[i].Domain() != "" {
+			a := from[i]
+			if a.Name != "" || len(names) == 0 {
+				names = append(names, a.Name)
+			}
+			a.Name = strings.Join(names, ", ")
+			return a
+		}
+		if name := strings.TrimSpace(from[i].Name + " " + from[i].Address); name != "" {
+			names = append(names, name)
+		}
+	}
+	if len(from) == 0 {
+		return message.Address{}
+	}
+	return from[0]
 }
 
 func (x *exam) read(part, value string) {

@@ -1,6 +1,7 @@
 package reason
 
 import (
+	"net/netip"
 	"strings"
 	"unicode"
 
@@ -122,9 +123,60 @@ func (x *exam) link() {
 		x.textAgainstTarget(l)
 	}
 	x.found.Links, x.found.OwnLinks = counted, own
+	x.alone()
+	x.foreign()
 	if counted > 0 && own == counted && reference.CheapEnding(x.found.Sender) == "" &&
 		!reference.Is(reference.FreeMail, x.fromHost, "") && !reference.Is(reference.Tenant, x.fromHost, "") && !reference.Is(reference.Page, x.fromHost, "") {
 		x.add(Reason{Code: "links-own", Params: params("Domain", x.found.Sender)})
+	}
+}
+
+// few is the size in bytes under which a text says nothing beside its link.
+const few = 120
+
+// alone finds a message that is hardly more than a link.
+func (x *exam) alone() {
+	if len(x.links) == 0 || len(x.links) > 5 || x.found.OwnLinks > 0 {
+		return
+	}
+	for _, t := range x.texts {
+		if t.part == "subject" {
+			continue
+		}
+		n := 0
+		for w := range strings.FieldsSeq(t.value[:min(len(t.value), 4<<10)]) {
+			if !strings.Contains(w, "://") {
+				n += len(w) + 1
+			}
+		}
+		if n > few {
+			return
+		}
+	}
+	if len(x.m.Attachments) == 0 {
+		x.add(x.links[0].reason(x, "link-alone", params("Domain", x.links[0].Host)))
+	}
+}
+
+// foreign finds a message all of whose links lead to one place that is not the
+// sender's.
+func (x *exam) foreign() {
+	if x.found.Sender == "" || x.found.OwnLinks > 0 {
+		return
+	}
+	one := ""
+	for i := range x.links {
+		l := &x.links[i]
+		if l.Registrable == "" || l.wrapped {
+			continue
+		}
+		if one != "" && one != l.Registrable {
+			return
+		}
+		one = l.Registrable
+	}
+	if one != "" {
+		x.add(x.links[0].reason(x, "links-foreign", params("Sender", x.found.Sender, "Domain", one)))
 	}
 }
 
@@ -138,7 +190,7 @@ func (x *exam) shape(l *link) {
 	if i := strings.LastIndexByte(authority, '@'); i > 0 {
 		x.add(l.reason(x, "link-userinfo", params("Shown", authority[:i], "Domain", l.Host)))
 	}
-	if l.Registrable == "" && l.Host != "" && addressHost(l.Host) {
+	if ip, err := netip.ParseAddr(l.Host); err == nil && ip.IsGlobalUnicast() && !ip.IsPrivate() {
 		x.add(l.reason(x, "link-ip", params("Address", l.Host)))
 	}
 	if l.Unicode != "" && confusing(l.Unicode) {
@@ -202,27 +254,14 @@ func (x *exam) textAgainstTarget(l *link) {
 	x.add(r)
 }
 
-// realEnding guards against file names and abbreviations that look like hosts:
-// the ending has two or three letters or stands for a registry with more labels.
+// realEnding guards against file names, which look like hosts.
 func realEnding(host string) bool {
 	ending := host[strings.LastIndexByte(host, '.')+1:]
 	switch ending {
 	case "pdf", "doc", "xls", "zip", "txt", "jpg", "png", "gif", "htm", "php", "asp", "exe", "msg", "eml", "csv":
 		return false
 	}
-	return len(ending) >= 2 && strings.Count(host, ".") >= 1
-}
-
-func addressHost(host string) bool {
-	if strings.Contains(host, ":") {
-		return true
-	}
-	for i := 0; i < len(host); i++ {
-		if c := host[i]; c != '.' && (c < '0' || c > '9') {
-			return false
-		}
-	}
-	return strings.Count(host, ".") == 3
+	return reference.Registry(host)
 }
 
 // confusing reports whether a label mixes Latin with look-alike scripts, or is

@@ -14,6 +14,9 @@ func (x *exam) sender() {
 	x.nameHoldsAddress()
 	x.senderHost()
 	x.replyTo()
+	if i, j := decorated(x.from.Name); i < j {
+		x.add(at("sender-decorated", "from", Mailbox(x.from), i, j, params("Part", x.from.Name[i:j])))
+	}
 	if i, j := disguised(x.from.Name); i < j {
 		x.add(at("sender-disguised", "from", Mailbox(x.from), i, j, nil))
 	}
@@ -27,8 +30,8 @@ func (x *exam) sender() {
 func (x *exam) nameHoldsAddress() {
 	name := x.from.Name
 	i := strings.IndexByte(name, '@')
-	if i <= 0 || x.found.Sender == "" || len(name) > 1000 {
-		return
+	if i <= 0 || x.found.Sender == "" || len(name) > 1000 || strings.Contains(name, "via ") {
+		return // "via" is how relays and lists name the author behind them
 	}
 	start := strings.LastIndexAny(name[:i], " \t<>()[]\"',;:|") + 1
 	end := i + strings.IndexAny(name[i:]+" ", " \t<>()[]\"',;:|")
@@ -56,10 +59,14 @@ var trade = map[string]bool{
 
 func (x *exam) senderHost() {
 	host := x.fromHost
-	if host == "" {
+	if host == "" && x.from.Domain() == "" {
 		return
 	}
 	switch {
+	case host == "" || !reference.Registry(host):
+		if host != "localhost" {
+			x.add(x.fromReason("sender-impossible", params("Domain", x.from.Domain())))
+		}
 	case reference.Is(reference.FreeMail, host, ""):
 		for from := 0; ; {
 			start, end := nextWord(x.from.Name, from)
@@ -171,6 +178,25 @@ func spaced(s string) (start, end int) {
 			run = 0
 		}
 		i = next
+	}
+	return 0, 0
+}
+
+// decorated finds what no honest name has: a long number, or a mark or picture
+// that shall look official.
+func decorated(name string) (start, end int) {
+	digits := 0
+	for i, r := range name {
+		switch {
+		case '0' <= r && r <= '9':
+			if digits++; digits >= 5 {
+				return i + 1 - digits, i + 1
+			}
+			continue
+		case r == '™' || r == '®' || r == '✅' || r == '⚠' || r == '✔' || r >= 0x1F300 && r <= 0x1FAFF:
+			return i, i + utf8.RuneLen(r)
+		}
+		digits = 0
 	}
 	return 0, 0
 }

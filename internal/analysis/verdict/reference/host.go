@@ -5,6 +5,8 @@ import (
 	"encoding/csv"
 	"strings"
 	"sync"
+
+	"golang.org/x/net/publicsuffix"
 )
 
 //go:embed data/hosts.csv
@@ -71,6 +73,13 @@ func CheapEnding(registrable string) string {
 		return ""
 	}
 	return ending
+}
+
+// Registry reports whether a folded host stands under an ending that exists
+// (the list of publicsuffix.org).
+func Registry(host string) bool {
+	suffix, icann := publicsuffix.PublicSuffix(host)
+	return strings.Contains(host, ".") && (icann || strings.Contains(suffix, "."))
 }
 
 // readCSV returns the rows of a data file, without comments. Rows of another
