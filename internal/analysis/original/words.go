@@ -45,10 +45,11 @@ func ownWords(body string) (words, forward string) {
 		}
 		kept = append(kept, line)
 	}
-	// "On … X wrote:" above a quotation is the program's, not the reporter's.
+	// Rules, and "On … X wrote:" above a quotation, are the program's, not the
+	// reporter's.
 	for len(kept) > 0 {
 		last := strings.TrimSpace(kept[len(kept)-1])
-		if last != "" && !(strings.HasSuffix(last, ":") && strings.ContainsAny(last, "0123456789") && len(kept) < len(lines)) {
+		if strings.Trim(last, "_-=* ") != "" && !(strings.HasSuffix(last, ":") && strings.ContainsAny(last, "0123456789") && len(kept) < len(lines)) {
 			break
 		}
 		kept = kept[:len(kept)-1]
