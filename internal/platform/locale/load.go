@@ -226,7 +226,7 @@ func (l *loader) placeholders(lang, key string, m message) (names []string, ok b
 	seen := map[string]bool{}
 	for _, form := range slices.Sorted(maps.Keys(m.forms)) {
 		text := m.forms[form]
-		if strings.TrimSpace(text) == "" {
+		if text == "" {
 			l.fault("%s: %s is empty", lang, key)
 			return nil, false
 		}
