@@ -196,17 +196,14 @@ func (v *verifier) confirm(ctx context.Context, suspects map[raw.Ref]bool) error
 		}
 		delete(suspects, ref)
 		_, err := v.s.Raw.Get(ctx, ref)
-		switch {
-		case errors.Is(err, raw.ErrMissing):
-			still++
-			v.fault(StepReferences, ref.String(), "its bytes are not there")
-		case err != nil && !errors.Is(err, raw.ErrDamaged): // damage has been told already
-			if ctx.Err() != nil {
-				return err
-			}
-			still++
-			v.fault(StepReferences, ref.String(), err)
+		if err == nil {
+			return nil
 		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		still++
+		v.fault(StepReferences, ref.String(), err)
 		return nil
 	})
 	v.Missing -= looked - still
