@@ -35,6 +35,7 @@ type mailbox struct {
 	comment string
 	hasAddr bool // angle was there
 	at      bool // an @ or an encoded word stands in the phrase
+	quoted  bool // a quoted local part stands in the phrase
 	odd     bool // it broke the grammar
 }
 
@@ -72,6 +73,7 @@ func (r *addressReader) mailbox() (box mailbox, more bool) {
 			// In an addr-spec the quotes belong to the local part.
 			if r.pos < len(r.s) && r.s[r.pos] == '@' {
 				phrase.WriteString(`"` + text + `"`)
+				box.quoted = true
 			} else {
 				phrase.WriteString(text)
 			}
@@ -237,6 +239,17 @@ func (b *mailbox) address() (Address, bool) {
 				return Address{Name: strings.Trim(decoded[:open], "\" \t"), Address: cleanAddress(addr)}, false
 			}
 			text = decoded
+		}
+	}
+	if b.quoted {
+		if at := strings.Index(text, `"@`); at > 0 {
+			start, end := strings.LastIndexByte(text[:at], '"'), len(text)
+			if space := strings.IndexAny(text[at:], " \t"); space >= 0 {
+				end = at + space
+			}
+			if start >= 0 {
+				return Address{Name: decodeName(text[:start]), Address: cleanAddress(text[start:end])}, ok && start == 0
+			}
 		}
 	}
 	switch {

@@ -132,7 +132,7 @@ func (r *headerReader) read(src []byte, isBoundary func(line []byte) bool) (h He
 		colon := fieldName(line)
 		if colon < 0 {
 			if !isJunk(src, line, next) {
-				faults.noBlank = true
+				faults.noBlank = len(r.fields) > 0
 				break
 			}
 			faults.junk, skipping = true, true

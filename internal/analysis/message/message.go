@@ -77,7 +77,7 @@ func (a Address) Domain() string {
 	}
 	domain := strings.TrimSuffix(strings.ToLower(a.Address[at+1:]), ".")
 	if strings.Contains(domain, "xn--") {
-		if u, err := idna.Punycode.ToUnicode(domain); err == nil {
+		if u, err := idna.Display.ToUnicode(domain); err == nil {
 			return u
 		}
 	}

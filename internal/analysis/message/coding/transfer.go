@@ -50,9 +50,9 @@ func decodeBase64(b []byte, ok *bool) []byte {
 		return out[:n]
 	}
 	var (
-		n, junk, padding int
-		quantum          uint32
-		held             uint
+		n, junk, spaces, padding int
+		quantum                  uint32
+		held                     uint
 	)
 	end := func() { // of a run: two letters give a byte, three give two
 		switch held {
@@ -77,6 +77,8 @@ func decodeBase64(b []byte, ok *bool) []byte {
 		case v == 64:
 			padding++
 			end()
+		case c == ' ':
+			spaces++
 		case c > ' ':
 			junk++
 		}
@@ -86,7 +88,7 @@ func decodeBase64(b []byte, ok *bool) []byte {
 	}
 	end()
 	*ok = junk == 0 && padding <= 2
-	if junk > len(b)/16+8 {
+	if junk > 0 && junk+spaces > len(b)/10+2 { // words and their punctuation
 		return b
 	}
 	return out[:n]
