@@ -124,7 +124,8 @@ func TestMutations(t *testing.T) {
 	}
 }
 
-// TestBombs parses mails that were made to hurt. Each must come back soon,
+// TestBombs parses mails that were made to hurt. Each must come back soon (the
+// bound leaves room for a busy machine; TestLinear looks for squares),
 // with the defect that says what was cut off, in memory that is a small
 // multiple of its size.
 func TestBombs(t *testing.T) {
@@ -200,7 +201,7 @@ func TestBombs(t *testing.T) {
 			if !found {
 				t.Errorf("no defect %s in %v", tt.defect, m.Defects)
 			}
-			if most := 2 * time.Second; took > most {
+			if most := 20 * time.Second; took > most { // a quiet machine takes 0.5
 				t.Errorf("took %v, want less than %v", took, most)
 			}
 			if got, most := after.TotalAlloc-before.TotalAlloc, uint64(60*MB+2*len(raw)); got > most {
@@ -248,7 +249,7 @@ func TestLinear(t *testing.T) {
 			}
 			const n = 20_000
 			one, eight := measure(n), measure(8*n)
-			if eight > 24*one+20*time.Millisecond { // a square gives 64
+			if eight > 32*one+100*time.Millisecond { // a square gives 64
 				t.Errorf("%d: %v, %d: %v", n, one, 8*n, eight)
 			}
 		})
