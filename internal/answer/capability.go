@@ -57,7 +57,7 @@ type Options struct {
 // Contact is one sentence about whom to turn to, in four languages. A missing
 // language is told in another one.
 type Contact struct {
-	After []string `toml:"after" doc:"After what it helps: clicked, password, bank, paid, opened, threatened, identity."`
+	After []string `toml:"after" doc:"After what it helps: clicked, password, bank, paid, opened, threatened."`
 	NL    string   `toml:"nl" doc:"The sentence in Dutch."`
 	FR    string   `toml:"fr" doc:"The sentence in French."`
 	DE    string   `toml:"de" doc:"The sentence in German."`

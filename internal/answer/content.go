@@ -20,10 +20,10 @@ const (
 	Paid       Ask = "paid"       // paid
 	Opened     Ask = "opened"     // opened a file or installed something
 	Threatened Ask = "threatened" // was threatened with pictures or secrets
-	Identity   Ask = "identity"   // sent a copy of an identity card
 )
 
-var asks = []Ask{Bank, Paid, Password, Opened, Threatened, Identity, Clicked}
+// asks are all of them, the most urgent first.
+var asks = []Ask{Bank, Paid, Password, Opened, Threatened, Clicked}
 
 // How much one answer tells.
 const (
@@ -297,36 +297,45 @@ func (w writer) steps(t told) (all []Section) {
 
 // asksOfCode names the reasons that show what a message wants. A code that is
 // not here shows nothing of that kind.
-var asksOfCode = map[string][]Ask{}
+var asksOfCode = map[string]Ask{
+	"html-password": Password, "link-form": Password,
+	"words-credentials": Password, "words-suspension": Password, "words-helpdesk": Password,
+	"words-bank": Bank, "words-delivery": Bank, "words-refund": Bank, "words-government": Bank,
+	"words-payment": Paid, "words-invoice": Paid, "words-reward": Paid, "words-advance": Paid,
+	"words-job": Paid, "words-friend": Paid, "words-romance": Paid, "words-crypto": Paid,
+	"words-extortion": Threatened,
+	"html-smuggling":  Opened, "link-program": Opened, "attachment-program": Opened, "attachment-container": Opened,
+	"attachment-macros": Opened, "attachment-double-ending": Opened, "attachment-type-differs": Opened,
+	"attachment-locked": Opened, "attachment-archived-program": Opened,
+}
 
 // asksOf tells what the victims of such a message may have done.
 func asksOf(i Item) (found []Ask) {
 	if i.sure() && !i.Verdict.Malicious() {
 		return nil
 	}
-	add := func(more ...Ask) {
-		for _, a := range more {
-			if !slices.Contains(found, a) {
-				found = append(found, a)
-			}
+	add := func(a Ask) {
+		if !slices.Contains(found, a) {
+			found = append(found, a)
 		}
 	}
 	for _, r := range i.Reasons {
-		if r.Weight > 0 {
-			add(asksOfCode[r.Code]...)
+		if a, ok := asksOfCode[r.Code]; ok && r.Weight > 0 {
+			add(a)
 		}
 	}
-	if !i.sure() {
-		add(Clicked)
-		return found
-	}
-	switch i.Verdict {
-	case verdict.Phishing:
-		add(Clicked, Password, Bank)
-	case verdict.Malware:
+	switch {
+	case !i.sure():
+	case i.Verdict == verdict.Malware:
 		add(Opened)
-	case verdict.Scam:
+	case i.Verdict == verdict.Scam:
 		add(Paid)
+	case len(found) == 0: // phishing that does not show what for
+		add(Password)
+		add(Bank)
+	}
+	if i.Verdict != verdict.Scam {
+		add(Clicked)
 	}
 	return found
 }

@@ -92,48 +92,60 @@ func (c *Capability) ours(url string) bool {
 // text lays the letter out in lines of at most 72 characters.
 func (l letter) text() string {
 	var b strings.Builder
-	paragraph := func(s string) { wrap(&b, "", "", s); b.WriteByte('\n') }
-	paragraph(l.Greeting)
-	for _, p := range l.Intro {
-		paragraph(p)
+	wrap(&b, "", "", l.Greeting)
+	b.WriteByte('\n')
+	l.plain(&b)
+	if l.URL != "" {
+		wrap(&b, "", "", l.Follow)
+		b.WriteString(l.URL + "\n\n")
 	}
-	for _, s := range l.Sections {
+	wrap(&b, "", "", l.Centre)
+	b.WriteString("\n-- \n")
+	for _, p := range l.Footer {
+		wrap(&b, "", "", p)
+	}
+	return b.String()
+}
+
+// Plain lays the content out as text, in lines of at most 72 characters: what
+// the mail says, without greeting, link and footer.
+func (c Content) Plain() string {
+	var b strings.Builder
+	c.plain(&b)
+	return strings.TrimRight(b.String(), "\n") + "\n"
+}
+
+func (c Content) plain(b *strings.Builder) {
+	paragraphs := func(all ...string) {
+		for _, p := range all {
+			if p != "" {
+				wrap(b, "", "", p)
+				b.WriteByte('\n')
+			}
+		}
+	}
+	paragraphs(c.Intro...)
+	for _, s := range c.Sections {
 		if s.Heading != "" {
-			heading(&b, s.Heading)
+			heading(b, s.Heading)
 		}
-		if s.About != "" {
-			paragraph(s.About)
-		}
-		for _, p := range s.Text {
-			paragraph(p)
-		}
+		paragraphs(s.About)
+		paragraphs(s.Text...)
 		for _, p := range s.Points {
-			wrap(&b, "- ", "  ", p.Text)
+			wrap(b, "- ", "  ", p.Text)
 			if p.Words != "" {
-				wrap(&b, "  ", "  ", p.Words)
+				wrap(b, "  ", "  ", p.Words)
 			}
 		}
 		for n, step := range s.Steps {
 			mark := strconv.Itoa(n+1) + ". "
-			wrap(&b, mark, strings.Repeat(" ", len(mark)), step)
+			wrap(b, mark, strings.Repeat(" ", len(mark)), step)
 		}
 		if len(s.Points)+len(s.Steps) > 0 {
 			b.WriteByte('\n')
 		}
 	}
-	for _, p := range l.Closing {
-		paragraph(p)
-	}
-	if l.URL != "" {
-		wrap(&b, "", "", l.Follow)
-		b.WriteString(l.URL + "\n\n")
-	}
-	paragraph(l.Centre)
-	b.WriteString("-- \n")
-	for _, p := range l.Footer {
-		wrap(&b, "", "", p)
-	}
-	return b.String()
+	paragraphs(c.Closing...)
 }
 
 // heading underlines.

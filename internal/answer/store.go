@@ -17,6 +17,7 @@ import (
 
 	"github.com/belfry-centre/belfry/internal/platform/account"
 	"github.com/belfry-centre/belfry/internal/platform/database"
+	"github.com/belfry-centre/belfry/internal/platform/job"
 )
 
 // maxLookBack bounds how many of a reporter's latest messages are looked at.
@@ -352,6 +353,24 @@ func (c *Capability) List(ctx context.Context, v account.Viewer, s State, after 
 		return rows.Err()
 	})
 	return all, err
+}
+
+// OnErased forgets the answers to reports that were removed whole; app
+// subscribes it to the report's topic. Of reports that only lost their address,
+// the answers stay for the follow page, and what still waits is withheld when
+// its turn comes.
+func (c *Capability) OnErased(ctx context.Context, task *job.Task, reports []database.ID, removed bool) error {
+	return task.Finish(ctx, func(tx *database.Tx) error {
+		if !removed {
+			return nil
+		}
+		for _, id := range reports {
+			if err := c.Erase(ctx, tx, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // Erase removes all answers to the report, in the caller's transaction: the
