@@ -107,10 +107,7 @@ func automatic(h message.Header) bool {
 	case "auto_reply", "auto-reply", "junk":
 		return true
 	}
-	// Exchange marks what it must not answer itself; a person's mail has
-	// "OOF" or "AutoReply" there only where it was written by a machine.
-	suppress := strings.ToLower(h.Raw("X-Auto-Response-Suppress"))
-	return strings.Contains(suppress, "all") && strings.Contains(strings.ToLower(h.Raw("X-MS-Exchange-Generated-Message-Source")), "mailbox rules agent")
+	return false
 }
 
 func listed(h message.Header) bool {

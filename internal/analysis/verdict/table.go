@@ -1,6 +1,10 @@
 package verdict
 
-import "github.com/belfry-centre/belfry/internal/analysis/verdict/reason"
+import (
+	"embed"
+
+	"github.com/belfry-centre/belfry/internal/analysis/verdict/reason"
+)
 
 // Row is what a reason weighs and speaks for.
 type Row struct {
@@ -100,3 +104,9 @@ var table = [...]Row{
 	{"known-malicious", reason.Knowledge, 4.0, Phishing},
 	{"known-sender", reason.Knowledge, -2.0, ""},
 }
+
+// Wording holds the sentences that tell a reason to a person, one file for
+// each language; the key of a reason is "reason." and its code.
+//
+//go:embed wording/*.toml
+var Wording embed.FS

@@ -29,7 +29,7 @@ func (x *exam) attachment() {
 func (x *exam) file(a *message.Attachment, index int) {
 	part := "attachment:" + strconv.Itoa(index)
 	show := func(code string, pairs ...string) {
-		x.add(at(code, part, a.Name, 0, len(a.Name), params(append([]string{"Name", a.Name}, pairs...)...)))
+		x.add(at(code, part, a.Name, 0, len(a.Name), params(append([]string{"Name", name(a)}, pairs...)...)))
 	}
 	ending, before := endings(a.Name)
 	switch {
@@ -72,7 +72,7 @@ func (x *exam) archive(a *message.Attachment, show func(string, ...string)) {
 	for i := range x.texts {
 		for _, m := range x.texts[i].matches {
 			if m.Group == reference.Secret {
-				r := at("attachment-locked", x.texts[i].part, x.texts[i].value, m.Start, m.End, params("Name", a.Name))
+				r := at("attachment-locked", x.texts[i].part, x.texts[i].value, m.Start, m.End, params("Name", name(a)))
 				x.add(r)
 				return
 			}
@@ -119,6 +119,14 @@ func endings(name string) (last, before string) {
 		before = strings.TrimSpace(name[j+1:])
 	}
 	return last, before
+}
+
+// name is what a file is called, or what it is where it has no name.
+func name(a *message.Attachment) string {
+	if a.Name == "" {
+		return a.Type
+	}
+	return a.Name
 }
 
 func runs(media string) bool {
