@@ -19,7 +19,8 @@ const (
 //
 // A message attached to the report is the original; where that one is only a
 // forward with a message attached, the inner one is, and Chain keeps the way
-// to it. A message that was redirected (Resent-* fields) is the original as a
+// to it. A message whose text stands below a forward header in the report's is
+// the original as far as the mail program showed it. A message that was redirected (Resent-* fields) is the original as a
 // whole, with all that is attached to it.
 func Find(m *message.Message) []Original {
 	if m == nil {
@@ -39,11 +40,12 @@ func Find(m *message.Message) []Original {
 		}
 		return found
 	}
-	o := Original{How: Itself, Message: m}
 	if forward != "" {
-		o.Words, o.ForwardHeader = words, forward
+		if inner := inline(m); inner != nil {
+			return []Original{{How: Inline, Message: inner, Chain: []*message.Message{m}, Words: words, ForwardHeader: forward}}
+		}
 	}
-	return []Original{o}
+	return []Original{{How: Itself, Message: m}}
 }
 
 // innermost appends the originals that m is or carries.
