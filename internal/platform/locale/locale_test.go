@@ -163,7 +163,7 @@ func TestFormats(t *testing.T) {
 	first := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 	for lang, want := range map[string][]string{
 		"nl": {"Nederlands", "21 november 2026", "21 november 2026 om 14.05 uur", "21/11/2026 14:05", "1 maart 2026", "1.234.567", "−999", "1.000", "−0,5", "12,35", "999 B", "1,4 MB", "25 MB", "zojuist", "één minuut geleden", "5 uur geleden", "2 dagen geleden"},
-		"fr": {"Français", "21 novembre 2026", "21 novembre 2026 à 14 h 05", "21/11/2026 14:05", "1er mars 2026", "1\u202f234\u202f567", "−999", "1\u202f000", "−0,5", "12,35", "999 o", "1,4 Mo", "25 Mo", "à l'instant", "il y a une minute", "il y a 5 heures", "il y a 2 jours"},
+		"fr": {"Français", "21 novembre 2026", "21 novembre 2026 à 14 h 05", "21/11/2026 14:05", "1er mars 2026", "1\u202f234\u202f567", "−999", "1\u202f000", "−0,5", "12,35", "999 o", "1,4 Mo", "25 Mo", "à l’instant", "il y a une minute", "il y a 5 heures", "il y a 2 jours"},
 		"de": {"Deutsch", "21. November 2026", "21. November 2026 um 14.05 Uhr", "21.11.2026 14:05", "1. März 2026", "1.234.567", "−999", "1.000", "−0,5", "12,35", "999 B", "1,4 MB", "25 MB", "gerade eben", "vor einer Minute", "vor 5 Stunden", "vor 2 Tagen"},
 		"en": {"English", "21 November 2026", "21 November 2026 at 14:05", "21/11/2026 14:05", "1 March 2026", "1,234,567", "−999", "1,000", "−0.5", "12.35", "999 B", "1.4 MB", "25 MB", "just now", "one minute ago", "5 hours ago", "2 days ago"},
 	} {

@@ -252,6 +252,9 @@ func (m metrics) observe(r *http.Request, status int, took time.Duration) {
 	if route == "" {
 		route = "none"
 	}
+	if status == 0 {
+		status = http.StatusOK // net/http says so for a handler that says nothing
+	}
 	m.requests.WithLabelValues(route, method(r), strconv.Itoa(status)).Inc()
 	m.seconds.WithLabelValues(route).Observe(took.Seconds())
 }
