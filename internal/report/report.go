@@ -1,9 +1,37 @@
+// Package report takes in what people send, keeps it, has it assessed, and
+// lets its reporter follow it. In the loop it is the first step and half of
+// the second: report, then assess.
+//
+// The way of one report: every door (SMTP, API, form, import) calls
+// [Capability.Accept], which makes the raw bytes durable and then commits a
+// receipt, a row and a job in one transaction (intake.go). The job reads the
+// bytes, examines them with the pure package analysis, and stores messages,
+// assessments and observables together with its own completion, exactly once
+// (jobs.go). The event [Assessed] lets others go on: answer tells the reporter.
+//
+// # What it costs
+//
+// Accepting writes three rows. Their keys grow with time, so the cost does not
+// grow with the table; the one random key is that of the receipts, which are
+// kept for seven days only. The indexes by reporter and by observable are
+// written when the report is assessed. A follow link carries the report's id
+// beside its secret, so that no index over secrets is needed.
+//
+// # What is kept, and how long
+//
+// Retention (retention.go) walks the reports by id, which is by age, with one
+// stored cursor for each rule: no rule needs an index of its own, and each
+// batch is done once. Raw bytes go by whole months, 90 days after the month's
+// end at most; the reporter's address, words and envelope after 30 days;
+// receipts after 7. A report under legal hold keeps everything, and its month
+// then loses its other bytes one by one instead of all at once.
 package report
 
 import (
 	"embed"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/belfry-centre/belfry/internal/analysis/observable"
@@ -40,7 +68,9 @@ const (
 )
 
 // States returns every state, in the order in which a report goes through them.
-func States() []State { return []State{StateAccepted, StateAssessed, StateWaiting, StateAnswered, StateClosed, StateFailed} }
+func States() []State {
+	return []State{StateAccepted, StateAssessed, StateWaiting, StateAnswered, StateClosed, StateFailed}
+}
 
 // next is the only place that says what a state may become.
 var next = map[State][]State{
@@ -83,7 +113,7 @@ type Class string
 
 // The classes. Only a person's mail is ever answered.
 const (
-	Person    Class = ""           // a person wrote or forwarded it, for all that can be seen
+	Personal  Class = ""           // a person wrote or forwarded it, for all that can be seen
 	Bounce    Class = "bounce"     // a delivery status notification (RFC 3464)
 	AutoReply Class = "auto-reply" // sent by a machine in answer to something (RFC 3834)
 	List      Class = "list"       // it came through a mailing list (RFC 2919, RFC 2369)
@@ -175,8 +205,7 @@ type Summary struct {
 	Automatic  bool
 	State      State
 	Class      Class
-	Messages   int  // how many messages it held
-	Held       bool // under legal hold
+	Messages   int // how many messages it held
 }
 
 // Report is one report with all that is known of it.
@@ -187,11 +216,19 @@ type Report struct {
 	Chosen       string // the language that the reporter chose, or the desk's
 	Size         int64  // of what was sent, in bytes
 	RawKept      bool   // the bytes are still there
+	Held         bool   // under legal hold
 	Reporter     string // the address; empty when there is none, it was erased, or the viewer may not see it
 	Erased       bool   // there was an address, or may have been
 	Origin       Origin
 	Items        []Message
 	Observables  []Sighting
+}
+
+// Proved reports whether aligned authentication shows that the reporter sent
+// it.
+func (r *Report) Proved() bool {
+	p := r.Origin.Proof
+	return p.Proved && r.Reporter != "" && strings.EqualFold(p.From, r.Reporter)
 }
 
 // Origin is what is known of the reporter's own mail. It is stored as JSON and
@@ -228,8 +265,8 @@ type Assessment struct {
 
 // Sighting is one value seen in one message of a report.
 type Sighting struct {
-	Observable database.ID
-	Message    int // its Index
+	ObservableID database.ID
+	Message      int // its Index
 	observable.Observable
 }
 
@@ -255,6 +292,34 @@ type Facts struct {
 	Total     int       // how many messages there were
 	Follow    string    // the follow page's address; empty when it has expired
 	Expires   time.Time // when the follow page does
+}
+
+// Query asks for a page of the list, newest first. Zero fields do not narrow.
+type Query struct {
+	Verdict verdict.Verdict
+	State   State
+	After   database.ID // the last ID of the page before
+	Limit   int         // 1 to 500; 0 is 50
+}
+
+// Page is one page of a list.
+type Page struct {
+	Items []Summary
+	Next  database.ID // for Query.After; 0 on the last page
+}
+
+// Observable is one value, once for all reports.
+type Observable struct {
+	ID    database.ID
+	Type  observable.Type
+	Value string
+}
+
+// Found is what a search for a value found: the value in each way that it can
+// be read, and a page of the reports in which it was seen, newest first.
+type Found struct {
+	Observables []Observable
+	Page
 }
 
 // Panel is what has been answered, for a page about the report.

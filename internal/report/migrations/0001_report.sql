@@ -27,8 +27,9 @@ CREATE TABLE report (
 	assessed_at BIGINT NOT NULL DEFAULT 0
 );
 CREATE INDEX report_state ON report (state, id);
--- Accepting does not pay for this one: a new report has no verdict.
+-- Accepting does not pay for these: a new report has no verdict.
 CREATE INDEX report_verdict ON report (verdict, id) WHERE verdict IS NOT NULL;
+CREATE INDEX report_verdict_state ON report (verdict, state, id) WHERE verdict IS NOT NULL;
 
 -- What was accepted in the last seven days, to recognise a second try.
 -- only: sqlite

@@ -1,0 +1,197 @@
+package report
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/belfry-centre/belfry/internal/analysis"
+	"github.com/belfry-centre/belfry/internal/parts"
+	"github.com/belfry-centre/belfry/internal/platform/audit"
+	"github.com/belfry-centre/belfry/internal/platform/database"
+	"github.com/belfry-centre/belfry/internal/platform/event"
+	"github.com/belfry-centre/belfry/internal/platform/job"
+	"github.com/belfry-centre/belfry/internal/platform/locale"
+	"github.com/belfry-centre/belfry/internal/platform/mailauth"
+	"github.com/belfry-centre/belfry/internal/platform/mailin"
+	"github.com/belfry-centre/belfry/internal/platform/raw"
+)
+
+// Options are the configuration's section about reports. The zero value is
+// useful.
+type Options struct {
+	RawDays     int      `toml:"raw_days" doc:"Days for which what was sent is kept, byte for byte; it goes by whole months after that. Default: 90."`
+	AddressDays int      `toml:"address_days" doc:"Days for which the reporter's address and words are kept. Default: 30."`
+	FollowDays  int      `toml:"follow_days" doc:"Days for which a follow link opens. Default: 90."`
+	KeepDays    int      `toml:"keep_days" doc:"Days after which a report is removed whole, unless it is held. Default: 0, reports are kept."`
+	MaxSize     int64    `toml:"max_size" doc:"Largest submission, in bytes. Default: 26214400 (25 MiB)."`
+	PerMinute   int      `toml:"assess_per_minute" doc:"Reports of one reporter in a minute above which the rest wait, so that others do not. Default: 120."`
+	Receivers   []string `toml:"trusted_receivers" doc:"Names (authserv-id) of receivers whose Authentication-Results are believed."`
+
+	// Senders proves who sent a mail; nil believes nobody. *mailauth.Checker
+	// is one.
+	Senders Senders `toml:"-"`
+	// Answers tells what a report was answered; nil means nothing ever.
+	Answers Answers `toml:"-"`
+}
+
+// Senders is the port to the check of a mail's sender.
+type Senders interface {
+	Check(ctx context.Context, in mailauth.CheckInput) mailauth.Result
+}
+
+// Answers is the port to the capability that answers. The bool is false while
+// there is no answer.
+type Answers interface {
+	AnswerFor(ctx context.Context, report database.ID) (Panel, bool, error)
+}
+
+// withDefaults fills the zero fields.
+func (o Options) withDefaults() Options {
+	or := func(v *int, d int) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	or(&o.RawDays, 90)
+	or(&o.AddressDays, 30)
+	or(&o.FollowDays, 90)
+	or(&o.PerMinute, 120)
+	if o.MaxSize <= 0 {
+		o.MaxSize = 25 << 20
+	}
+	return o
+}
+
+// Capability takes reports in and has them assessed. It is safe for
+// concurrent use once Register has returned.
+type Capability struct {
+	o       Options
+	centre  parts.Centre
+	db      *database.DB
+	raw     raw.Store
+	jobs    *job.Queue
+	events  *event.Bus
+	audit   *audit.Log
+	text    *locale.Catalogue
+	log     *slog.Logger
+	metrics metrics
+	pace    *mailin.Pacer
+	// examine is analysis.Examine; tests put others in its place.
+	examine func([]byte, analysis.Evidence) analysis.Examination
+	// patience bounds one examination.
+	patience time.Duration
+}
+
+// New returns the capability, to be registered.
+func New(o Options) *Capability {
+	o = o.withDefaults()
+	return &Capability{o: o, examine: analysis.Examine, patience: examineTimeout}
+}
+
+// Register takes what the capability needs from p and wires its jobs, its
+// operations and its figures. Parts that are nil (no web, no API) leave their
+// doors out. Subscribers to its topics come before the queue starts.
+func (c *Capability) Register(p *parts.Parts) error {
+	switch {
+	case p.DB == nil || p.Raw == nil || p.Jobs == nil || p.Events == nil:
+		return errors.New("report: needs a database, a raw store, a queue and a bus")
+	case len(p.Centre.Secret) != sha256.Size:
+		return errors.New("report: the centre's secret is not 32 bytes long")
+	}
+	c.centre, c.db, c.raw, c.jobs, c.events = p.Centre, p.DB, p.Raw, p.Jobs, p.Events
+	c.audit, c.text, c.log = p.Audit, p.Text, p.Log
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
+	c.metrics = newMetrics(p.Metrics)
+	c.pace = mailin.NewPacer(mailin.PacerOptions{
+		PerMinute: float64(c.o.PerMinute), Burst: c.o.PerMinute, MaxDelay: maxPutOff, Clock: c.db.Now,
+	})
+	c.registerJobs()
+	c.registerRetention()
+	if p.API != nil {
+		c.registerAPI(p.API)
+	}
+	return nil
+}
+
+// record appends to the audit log in the transaction of what it tells.
+func (c *Capability) record(ctx context.Context, tx *database.Tx, e audit.Entry) error {
+	if c.audit == nil {
+		return nil
+	}
+	return c.audit.Append(ctx, tx, e)
+}
+
+// mac is HMAC-SHA-256 (RFC 2104) under the centre's secret, with a purpose
+// that keeps one use from another.
+func (c *Capability) mac(purpose string, data ...[]byte) []byte {
+	h := hmac.New(sha256.New, c.centre.Secret)
+	h.Write([]byte(purpose))
+	for _, d := range data {
+		h.Write([]byte{0})
+		h.Write(d)
+	}
+	return h.Sum(nil)
+}
+
+// reporterKey returns the pseudonym of an address, 16 bytes; nil for none.
+// Letters' case does not tell people apart.
+func (c *Capability) reporterKey(address string) []byte {
+	address = strings.ToLower(strings.TrimSpace(address))
+	if address == "" {
+		return nil
+	}
+	return c.mac("reporter", []byte(address))[:16]
+}
+
+// metrics are this package's figures.
+type metrics struct {
+	accepted   *prometheus.CounterVec
+	duplicates *prometheus.CounterVec
+	accept     prometheus.Histogram
+	assessed   *prometheus.CounterVec
+	assess     prometheus.Histogram
+	latency    prometheus.Histogram
+	retained   *prometheus.CounterVec
+}
+
+func newMetrics(r prometheus.Registerer) metrics {
+	m := metrics{
+		accepted: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "belfry_reports_accepted_total", Help: "Reports accepted, by channel.",
+		}, []string{"channel"}),
+		duplicates: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "belfry_reports_duplicate_total", Help: "Submissions that were here before, by channel.",
+		}, []string{"channel"}),
+		accept: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "belfry_report_accept_seconds", Help: "Time until a submission was safe.",
+			Buckets: []float64{.001, .003, .01, .03, .1, .3, 1, 3, 10},
+		}),
+		assessed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "belfry_reports_assessed_total", Help: "Reports assessed, by verdict and by the state they went to.",
+		}, []string{"verdict", "state"}),
+		assess: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "belfry_report_assess_seconds", Help: "Time that examining one report took.",
+			Buckets: []float64{.001, .003, .01, .03, .1, .3, 1, 3, 10, 30},
+		}),
+		latency: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "belfry_report_assessed_after_seconds", Help: "Time from accepting a report to its assessment.",
+			Buckets: []float64{.01, .03, .1, .3, 1, 3, 10, 30, 60, 300, 1800},
+		}),
+		retained: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "belfry_retention_removed_total", Help: "What retention and erasure removed, by kind: addresses, receipts, follow, raw, months, swept, reports.",
+		}, []string{"kind"}),
+	}
+	if r != nil {
+		r.MustRegister(m.accepted, m.duplicates, m.accept, m.assessed, m.assess, m.latency, m.retained)
+	}
+	return m
+}
