@@ -86,22 +86,26 @@ func FromForwardHeader(text string) string {
 		text = text[:maxBytes]
 	}
 	votes := map[string]int{}
-	since, block := 0, false // lines since the last label; whether a From stands above
+	named := map[string]bool{} // languages that have the From label seen
+	since, block := 0, false   // lines since the last label; whether a From stands above
 	for line := range strings.Lines(text) {
 		_, meanings := HeaderLine(strings.TrimRight(line, "\n"))
 		if meanings == nil {
 			if since++; since > 6 && block {
-				if lang := winner(votes); lang != "" {
+				if lang := winner(votes, named); lang != "" {
 					return lang
 				}
 				clear(votes)
+				clear(named)
 				block = false
 			}
 			continue
 		}
 		since = 0
 		for i, m := range meanings {
-			block = block || m.Field == From
+			if m.Field == From {
+				block, named[m.Language] = true, true
+			}
 			// One line is one vote for a language.
 			if i == 0 || meanings[i-1].Language != m.Language {
 				votes[m.Language]++
@@ -111,22 +115,27 @@ func FromForwardHeader(text string) string {
 	if !block {
 		return ""
 	}
-	return winner(votes)
+	return winner(votes, named)
 }
 
-// winner returns the language with the most votes, at least two, when it is
-// alone.
-func winner(votes map[string]int) string {
-	best, tie := "", false
-	for lang, n := range votes {
+// winner returns the language with the most votes among those whose From label
+// was seen, with at least two, when it is alone. English votes count for every
+// language: some programs translate only the first label.
+func winner(votes map[string]int, named map[string]bool) string {
+	best, most, tie := "", 0, false
+	for lang := range named {
+		n := votes[lang]
+		if lang != "en" {
+			n += votes["en"]
+		}
 		switch {
-		case best == "" || n > votes[best]:
-			best, tie = lang, false
-		case n == votes[best]:
+		case n > most:
+			best, most, tie = lang, n, false
+		case n == most:
 			tie = true
 		}
 	}
-	if tie || votes[best] < 2 {
+	if tie || most < 2 {
 		return ""
 	}
 	return best

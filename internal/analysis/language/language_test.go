@@ -108,6 +108,7 @@ func TestFromForwardHeader(t *testing.T) {
 		"es":         {"De: Juan <juan@example.org>\nEnviado el: lunes\nPara: Ana\nAsunto: Factura\n", "es"},
 		"pt":         {"*De:* João <joao@example.org>\n*Enviado:* segunda\n*Para:* Ana\n*Assunto:* Fatura\n", "pt"},
 		"ja":         {"差出人：太郎 <taro@example.org>\n件名：請求書\n宛先：花子\n", "ja"},
+		"nl gmail":   {"---------- Forwarded message ---------\nVan: Jan <jan@example.org>\nDate: ma 2 mrt 2026\nSubject: Factuur\nTo: Piet\n", "nl"},
 		"open":       {"De: x@example.org\nCc: y@example.org\n", ""},
 		"no from":    {"Subject: a\nTo: b\nDate: c\n", ""},
 		"alone":      {"From: the very first day\nwe knew\n", ""},

@@ -29,8 +29,12 @@ func inline(m *message.Message) *message.Message {
 	if replySubject(m.Subject) {
 		return nil
 	}
-	body := clip(m.Body())
+	body := expandRule(clip(m.Body()))
 	h, above, below, ok := splitForward(body)
+	if !ok && (m.Subject == "" || forwardSubject(m.Subject)) {
+		h, above, below, ok = splitAttributed(body)
+		h.value[language.Subject] = bareSubject(m.Subject)
+	}
 	if !ok || len(strings.TrimSpace(above)) > maxInlineWords || strings.TrimSpace(below) == "" && len(m.Attachments) == 0 {
 		return nil
 	}
@@ -89,7 +93,7 @@ func splitForward(body string) (h header, above, below string, ok bool) {
 				for range n {
 					_, rest, _ = strings.Cut(rest, "\n")
 				}
-				if h.quote {
+				if h.quote || allQuoted(rest) {
 					rest = unquote(rest)
 				}
 				return h, body[:start], strings.Trim(rest, "\r\n \t\u00a0"), true
@@ -153,9 +157,15 @@ func readHeader(lines []string) header {
 
 // mailbox takes out of an address what mail programs add when they show it:
 // "[mailto:a@example.org]", "<a@example.org<mailto:a@example.org>>".
+// Of "a on behalf of b" it keeps a, who sent it.
 func mailbox(value string) string {
+	for _, phrase := range phrases().behalf {
+		if before, _, ok := strings.Cut(value, phrase); ok && strings.Contains(before, "@") {
+			value = before
+		}
+	}
 	if i := strings.Index(value, "<mailto:"); i >= 0 {
-		if strings.Contains(value[:i], "@") {
+		if strings.Contains(value[:i], "<") || strings.Count(value, "<") > 1 {
 			for i >= 0 {
 				end := strings.IndexByte(value[i:], '>')
 				if end < 0 {
@@ -174,6 +184,69 @@ func mailbox(value string) string {
 		value = value[:open] + "<" + value[open+1:len(value)-1] + ">"
 	}
 	return strings.ReplaceAll(value, ";", ",")
+}
+
+// splitAttributed splits a body at a line such as "On 2 March An <an@…> wrote:",
+// which says less than a header: who, and when.
+func splitAttributed(body string) (h header, above, below string, ok bool) {
+	h.value = make(map[language.Field]string, 2)
+	start := 0
+	for line := range strings.Lines(body[:min(len(body), maxWords)]) {
+		if attribution(line) {
+			h.value[language.From] = attributed(line)
+			rest := body[start+len(line):]
+			if allQuoted(rest) {
+				rest = unquote(rest)
+			}
+			return h, body[:start], strings.Trim(rest, "\r\n \t\u00a0"), true
+		}
+		start += len(line)
+	}
+	return h, "", "", false
+}
+
+// attributed takes the address, and the name in quotes before it, out of such
+// a line.
+func attributed(line string) string {
+	at := strings.LastIndexByte(line, '@')
+	isEnd := func(r rune) bool { return strings.ContainsRune(" <>()[]\"“”„,;:\t", r) }
+	start := 1 + strings.LastIndexFunc(line[:at], isEnd)
+	address := line[start:]
+	if end := strings.IndexFunc(address, isEnd); end >= 0 {
+		address = address[:end]
+	}
+	before := strings.TrimRight(line[:start], " <([")
+	if closing := strings.TrimRight(before, "\"”“"); closing != before {
+		if open := strings.LastIndexAny(closing, "\"“„”"); open >= 0 {
+			return "\"" + strings.Trim(closing[open:], "\"“„”") + "\" <" + address + ">"
+		}
+	}
+	return "<" + address + ">"
+}
+
+// allQuoted reports whether every line that is not empty begins with ">".
+func allQuoted(body string) bool {
+	any := false
+	for line := range strings.Lines(body) {
+		line = strings.TrimSpace(line)
+		if line != "" && line[0] != '>' {
+			return false
+		}
+		any = any || line != ""
+	}
+	return any
+}
+
+// bareSubject takes the prefixes of forwards off a subject.
+func bareSubject(subject string) string {
+	for range 4 {
+		_, rest, ok := strings.Cut(subject, ":")
+		if !ok || !forwardSubject(subject) {
+			break
+		}
+		subject = strings.TrimSpace(rest)
+	}
+	return subject
 }
 
 // unquote takes one level of ">" off every line.

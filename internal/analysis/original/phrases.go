@@ -14,6 +14,8 @@ type phraseList struct {
 	separators []string
 	phones     []string
 	prefixes   map[string]bool
+	verbs      []string
+	behalf     []string
 }
 
 var phrases = sync.OnceValue(func() *phraseList {
@@ -25,6 +27,10 @@ var phrases = sync.OnceValue(func() *phraseList {
 			list.separators = append(list.separators, phrase)
 		case "phone":
 			list.phones = append(list.phones, phrase)
+		case "verb":
+			list.verbs = append(list.verbs, phrase)
+		case "behalf":
+			list.behalf = append(list.behalf, " "+phrase+" ")
 		case "prefix":
 			list.prefixes[phrase] = true
 		}

@@ -20,7 +20,7 @@ func ownWords(body string) (words, forward string) {
 			body = body[:len(body)-1]
 		}
 	}
-	lines := strings.Split(body, "\n")
+	lines := strings.Split(expandRule(body), "\n")
 	var kept []string
 	for i := 0; i < len(lines); i++ {
 		line := strings.TrimRight(lines[i], " \t\r")
@@ -28,7 +28,7 @@ func ownWords(body string) (words, forward string) {
 			forward = strings.Join(lines[i:min(i+n, len(lines))], "\n")
 			break
 		}
-		if separator(line) {
+		if separator(line) || attribution(line) {
 			// What follows says in which language the program speaks.
 			forward = strings.Join(lines[i:min(i+10, len(lines))], "\n")
 			break
@@ -59,7 +59,7 @@ func ownWords(body string) (words, forward string) {
 
 // headerBlock returns how many lines of a forward header begin at lines[0]: a
 // From line and at least one other field, of which one is Subject, To or Date,
-// in one language. It is 0 when there is none.
+// in one language or in English. It is 0 when there is none.
 func headerBlock(lines []string) int {
 	_, first := language.HeaderLine(lines[0])
 	if first == nil {
@@ -97,7 +97,8 @@ func headerBlock(lines []string) int {
 		}
 	}
 	for _, s := range langs {
-		if s.from && s.other {
+		// Some programs translate the first label only.
+		if s.from && (s.other || langs["en"].other) {
 			return end
 		}
 	}
