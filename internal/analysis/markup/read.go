@@ -24,6 +24,9 @@ func Read(source string, limits Limits) *Document {
 		source = strings.ToValidUTF8(source, "\uFFFD")
 	}
 	r.visible.buf = make([]byte, 0, len(source)/4)
+	r.stack = make([]element, 0, 32)
+	r.attrs = make([]attr, 0, 16)
+	r.doc.Links = make([]Link, 0, min(strings.Count(source, "http"), r.limits.Links))
 	r.read(strings.NewReader(source), false)
 	return r.finish()
 }
@@ -613,6 +616,9 @@ func hasScheme(target, scheme string) bool {
 }
 
 func collapse(s []byte) string {
+	if len(s) == 0 {
+		return ""
+	}
 	var t text
 	t.write(s, false)
 	return string(t.buf)
