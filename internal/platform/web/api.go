@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -37,6 +38,9 @@ func Public(op huma.Operation) huma.Operation {
 }
 
 func marked(op huma.Operation, act account.Act) huma.Operation {
+	if op.BodyReadTimeout == 0 { // huma's own is five seconds, too short for a slow line
+		op.BodyReadTimeout = patienceFor(op.MaxBodyBytes)
+	}
 	metadata := map[string]any{actKey: act}
 	for k, v := range op.Metadata {
 		metadata[k] = v
@@ -107,11 +111,12 @@ func (s *Server) guard(api huma.API) func(huma.Context, func(huma.Context)) {
 		if limit <= 0 {
 			limit = defaultBody
 		}
-		route := Route{body: limit}
-		Body(limit)(&route)
-		limitBody(w, r, route.body, route.patience)
+		patience := patienceFor(limit)
+		limitBody(w, r, limit, patience)
 		v.request = r
-		next(ctx)
+		c, cancel := context.WithTimeout(ctx.Context(), patience)
+		defer cancel()
+		next(huma.WithContext(ctx, c))
 	}
 }
 

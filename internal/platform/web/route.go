@@ -42,8 +42,14 @@ func Needs(act account.Act) RouteOption { return func(r *Route) { r.Needs = act 
 func Body(bytes int64) RouteOption {
 	return func(r *Route) {
 		r.body = bytes
-		r.patience = max(r.patience, readTimeout+time.Duration(bytes/(32<<10))*time.Second)
+		r.patience = max(r.patience, patienceFor(bytes))
 	}
+}
+
+// patienceFor returns how long a request with a body of that size may take on
+// a line of 256 kbit/s.
+func patienceFor(bytes int64) time.Duration {
+	return defaultPatience + time.Duration(max(bytes, 0)/(32<<10))*time.Second
 }
 
 // Patience gives the handler that long, instead of 30 seconds.
