@@ -146,6 +146,8 @@ func FuzzFind(f *testing.F) {
 	f.Add([]byte(mail(reporter, "Is dit echt?\n-- \nAn\n", phish, mail(colleague, "fyi\n", phish))))
 	f.Add([]byte("Resent-From: a@b.example\r\nResent-To: c@d.example\r\n" + phish))
 	f.Add([]byte(reporter + "\r\nHallo\r\n\r\n-----Oorspronkelijk bericht-----\r\nVan: a\r\nOnderwerp: b\r\n\r\nc\r\n"))
+	f.Add([]byte("Subject: FW: x\r\n\r\n----- Doorgestuurd bericht ----- Van: a <a@b.example>Aan: cOnderwerp: d\r\n e\r\n"))
+	f.Add([]byte("Subject: FW: x\r\n\r\nOn 2 March \"A\" <a@b.example> wrote:\r\n> e\r\n"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		found := Find(message.Parse(raw, message.Limits{}))
 		if len(found) == 0 || len(found) > maxOriginals {

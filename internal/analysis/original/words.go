@@ -49,7 +49,8 @@ func ownWords(body string) (words, forward string) {
 	// reporter's.
 	for len(kept) > 0 {
 		last := strings.TrimSpace(kept[len(kept)-1])
-		if strings.Trim(last, "_-=* ") != "" && !(strings.HasSuffix(last, ":") && strings.ContainsAny(last, "0123456789") && len(kept) < len(lines)) {
+		rule := strings.HasPrefix(last, "-----") && strings.HasSuffix(last, "-----")
+		if !rule && strings.Trim(last, "_-=* ") != "" && !(strings.HasSuffix(last, ":") && strings.ContainsAny(last, "0123456789") && len(kept) < len(lines)) {
 			break
 		}
 		kept = kept[:len(kept)-1]
