@@ -93,7 +93,8 @@ type Attachment struct {
 	// Declared is the media type that the part claims, lower case, without
 	// parameters.
 	Declared string
-	// Type is the media type that the content shows; see Sniff.
+	// Type is the media type that the content shows, see Sniff; text/html also
+	// for a text that its name or declared type makes a browser open as a page.
 	Type string
 	// Macros says that an Office document of either format carries code.
 	Macros bool

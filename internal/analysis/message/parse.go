@@ -87,7 +87,9 @@ func newPart(h Header, b *builder) part {
 			if !ok {
 				b.defect(DefectParameter, "Content-Type")
 			}
-			p.media, p.described = mediaType(p.media), true
+			// What is no type says nothing (RFC 2045 section 5.2).
+			p.described = strings.Contains(p.media, "/")
+			p.media = mediaType(p.media)
 		case f.is("Content-Disposition"):
 			p.name = ""
 			var ok bool
@@ -123,8 +125,11 @@ func mediaType(s string) string {
 	case "multipart":
 		return "multipart/mixed"
 	}
-	if !utf8.ValidString(s) || len(s) > 200 {
+	switch {
+	case !utf8.ValidString(s) || len(s) > 200:
 		return "application/octet-stream"
+	case !strings.Contains(s, "/"):
+		return "text/plain"
 	}
 	return s
 }
@@ -489,11 +494,28 @@ func (b *builder) attach(p part, content []byte, inner *Message) {
 				b.defect(DefectLimitDepth, name)
 			}
 		}
+		if a.Type == "text/plain" && opensAsPage(&a) {
+			a.Type = "text/html"
+		}
 		if a.Type == "text/html" || a.Type == "image/svg+xml" {
 			b.readFile(&a, p.charset)
 		}
 	}
 	b.m.Attachments = append(b.m.Attachments, a)
+}
+
+// opensAsPage reports whether a text is opened in a browser as HTML whatever it
+// begins with, so that words in front of it do not disguise it.
+func opensAsPage(a *Attachment) bool {
+	if a.Declared == "text/html" || a.Declared == "application/xhtml+xml" {
+		return true
+	}
+	dot := strings.LastIndexByte(a.Name, '.')
+	switch strings.ToLower(a.Name[dot+1:]) {
+	case "html", "htm", "shtml", "xhtml", "xht", "mht", "mhtml", "hta":
+		return true
+	}
+	return false
 }
 
 // readFile reads the markup of an HTML or SVG file.

@@ -139,6 +139,7 @@ func TestParse(t *testing.T) {
 			summary{Text: "See:\nbye", Files: []string{"cat.txt|text/plain"}},
 		},
 		{"bad type", top + "Content-Type: text\n\nHello\n", summary{Text: "Hello"}},
+		{"no type but a page", top + "Content-Type: <html>\n\n<html>Hi\n", summary{HTML: "<html>Hi"}},
 		{"two subjects", "Subject: a\nSubject: b\nFrom: x@y.test\n\nHello\n", summary{Text: "Hello", Defects: []string{DefectDuplicateField}}},
 	}
 	for _, tt := range tests {
@@ -199,6 +200,13 @@ func TestAttachment(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, a); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestDisguisedPage(t *testing.T) {
+	m := Parse([]byte(top+"Content-Type: application/octet-stream; name=Invoice.HTM\n\nwords first <script>new Blob([atob(x)])</script>\n"), Limits{})
+	if a := m.Attachments[0]; a.Type != "text/html" || a.Markup == nil || len(a.Markup.Markers) != 2 {
+		t.Errorf("type %s, markup %+v", a.Type, a.Markup)
 	}
 }
 

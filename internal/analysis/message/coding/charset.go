@@ -52,7 +52,7 @@ func Charset(name string, b []byte) (string, bool) {
 // charsetName brings a charset's name into the form that the switch in
 // Charset uses.
 func charsetName(name string) string {
-	name = strings.ToLower(strings.Trim(name, " \t\"'"))
+	name = strings.TrimPrefix(strings.ToLower(strings.Trim(name, " \t\"'")), "charset=")
 	if star := strings.IndexByte(name, '*'); star >= 0 { // RFC 2231 section 5: language
 		name = name[:star]
 	}

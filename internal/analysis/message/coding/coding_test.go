@@ -72,6 +72,7 @@ func TestCharset(t *testing.T) {
 		{"utf-16 guessed", "utf-16", "H\x00i\x00", "Hi", true},
 		{"utf-16 that is not", "utf-16", "Hi", "Hi", false},
 		{"utf-7", "utf-7", "Fr+APY-sche +- 1", "Frösche + 1", true},
+		{"name twice", "charset=iso-8859-1", "\xeb", "ë", true},
 		{"quoted name", `"utf-8"`, "a", "a", true},
 	}
 	for _, tt := range tests {
