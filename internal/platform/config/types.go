@@ -2,7 +2,6 @@ package config
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"math"
 	"net/url"
@@ -108,15 +107,15 @@ func (u URL) LogValue() slog.Value { return slog.StringValue(u.String()) }
 // MarshalText redacts.
 func (u URL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
 
-// UnmarshalText takes an absolute URL with a scheme and a host. Its error never
-// repeats the text.
+// UnmarshalText takes an absolute URL: a scheme, and a host or a path (as in
+// postgres:///belfry?host=/run/postgresql). Its error never repeats the text.
 func (u *URL) UnmarshalText(b []byte) error {
 	if len(b) == 0 {
 		u.u = nil
 		return nil
 	}
 	parsed, err := url.Parse(string(b))
-	if err != nil || parsed.Scheme == "" || parsed.Host == "" || len(b) > 4096 {
+	if err != nil || parsed.Scheme == "" || parsed.Host == "" && parsed.Path == "" || len(b) > 4096 {
 		return errors.New("wants a URL with a scheme and a host, such as https://desk.example")
 	}
 	u.u = parsed
@@ -219,14 +218,18 @@ func (s *Size) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// Language is a language's two-letter code (ISO 639-1). Which languages a
-// program has is its own Validate's business.
+// Language is a language's two-letter code (ISO 639-1), or "". Which languages
+// a program has is its own Validate's business.
 type Language string
 
-// UnmarshalText takes two small letters.
+// UnmarshalText takes two small letters, or nothing.
 func (l *Language) UnmarshalText(b []byte) error {
+	if len(b) == 0 {
+		*l = ""
+		return nil
+	}
 	if len(b) != 2 || b[0] < 'a' || b[0] > 'z' || b[1] < 'a' || b[1] > 'z' {
-		return fmt.Errorf(`wants a language's code of two letters, such as "nl"`)
+		return errors.New(`wants a language's code of two letters, such as "nl"`)
 	}
 	*l = Language(b)
 	return nil

@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -48,6 +49,34 @@ func TestSize(t *testing.T) {
 		var s config.Size
 		if err := s.UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("%q is %v", text, s)
+		}
+	}
+}
+
+func TestURL(t *testing.T) {
+	for text, shown := range map[string]string{
+		"":                                      "",
+		"smtp://user:hunter2@relay.example:587": "smtp://user:xxxxx@relay.example:587",
+		"postgres://belfry@/belfry?host=/run/postgresql&password=hunter2": "postgres://belfry@/belfry?host=xxxxx&password=xxxxx",
+		"s3://s3.example/bucket?region=eu":                                "s3://s3.example/bucket?region=xxxxx",
+	} {
+		u, err := config.ParseURL(text)
+		if err != nil || u.Reveal() != text || u.String() != shown || u.IsZero() != (text == "") {
+			t.Errorf("%q: %q, shown as %q, %v", text, u.Reveal(), u, err)
+		}
+	}
+	for _, text := range []string{"relay.example", "relay.example:25", "user:hunter2", "smtp://", "/path", "smtp://user:hunter2@host:port", "http://\x00"} {
+		if u, err := config.ParseURL(text); err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%q: %q, %v", text, u.Reveal(), err)
+		}
+	}
+}
+
+func TestLanguage(t *testing.T) {
+	for text, ok := range map[string]bool{"": true, "nl": true, "NL": false, "nld": false, "n": false, "n1": false} {
+		var l config.Language
+		if err := l.UnmarshalText([]byte(text)); (err == nil) != ok || ok && string(l) != text {
+			t.Errorf("%q: %q, %v", text, l, err)
 		}
 	}
 }
