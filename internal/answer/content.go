@@ -76,7 +76,7 @@ func (c *Capability) pick(s Subject, k Kind) told {
 		reasons = 2
 	}
 	for _, i := range items {
-		one := toldItem{Verdict: i.Verdict, Sure: i.sure(), Brand: visible(i.Brand, maxParam), Asks: asksOf(i)}
+		one := toldItem{Verdict: i.Verdict, Sure: i.sure(), Brand: brandName(i.Brand), Asks: asksOf(i)}
 		if one.Verdict == "" {
 			one.Verdict = verdict.Unclear
 		}

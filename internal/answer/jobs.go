@@ -167,7 +167,11 @@ func (c *Capability) send(ctx context.Context, task *job.Task) error {
 	if _, _, ok := split(s.Address); !ok {
 		return end(Withheld, WhyBadAddress, "")
 	}
-	msg, err := c.mail(r, s)
+	letter, err := c.mail(r, s)
+	if err != nil {
+		return job.Permanent(fmt.Errorf("writing answer %v: %w", r.id, err))
+	}
+	msg, err := mailout.Compose(letter)
 	if err != nil {
 		return job.Permanent(fmt.Errorf("composing answer %v: %w", r.id, err))
 	}

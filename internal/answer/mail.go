@@ -34,9 +34,9 @@ type letter struct {
 	Footer   []string // why the reporter gets it
 }
 
-// mail composes the answer's message. The same row and subject always give the
-// same bytes.
-func (c *Capability) mail(r row, s Subject) ([]byte, error) {
+// mail writes the answer's mail. The same row and subject always give the same
+// one.
+func (c *Capability) mail(r row, s Subject) (mailout.Mail, error) {
 	w := c.writer(r.language)
 	content := r.content
 	if r.decision.Mail == Acknowledgement {
@@ -59,13 +59,13 @@ func (c *Capability) mail(r row, s Subject) ([]byte, error) {
 	}
 	var html bytes.Buffer
 	if err := layout.Execute(&html, l); err != nil {
-		return nil, fmt.Errorf("laying out the HTML: %w", err)
+		return mailout.Mail{}, fmt.Errorf("laying out the HTML: %w", err)
 	}
 	text := l.text()
 	if locale.Broken(text) || locale.Broken(subject) {
-		return nil, fmt.Errorf("a text is missing in %q", w.lang)
+		return mailout.Mail{}, fmt.Errorf("a text is missing in %q", w.lang)
 	}
-	return mailout.Compose(mailout.Mail{
+	return mailout.Mail{
 		From: c.from, To: []mail.Address{{Address: s.Address}},
 		Subject: subject, Date: r.createdAt, MessageID: r.messageID,
 		InReplyTo: s.MessageID, References: append(s.References[:len(s.References):len(s.References)], s.MessageID),
@@ -77,7 +77,7 @@ func (c *Capability) mail(r row, s Subject) ([]byte, error) {
 			{Name: "X-Auto-Response-Suppress", Value: "All"},
 			{Name: Header, Value: c.centre.Domain},
 		},
-	})
+	}, nil
 }
 
 // ours reports whether the link leads to the centre's own site and is made of

@@ -22,8 +22,20 @@ const (
 // accounts and cards that need not stand in another mail.
 func quote(s string, limit int) string { return disarm(mask(visible(s, limit))) }
 
-// visible is quote for words that come from a list of our own: names keep
-// their dots.
+// brandName is quote for a name from a list of our own, which keeps its dot
+// ("example.com"). What does not look like a name is quoted like everything.
+func brandName(s string) string {
+	s = visible(s, maxParam)
+	if strings.ContainsFunc(s, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune(" .&+'-!", r)
+	}) {
+		return disarm(mask(s))
+	}
+	return s
+}
+
+// visible is the first step of quote: the words on one line, of visible
+// characters, and not too long.
 func visible(s string, limit int) string {
 	if len(s) > 16*limit { // no more is read than could be shown
 		s = s[:16*limit]

@@ -1,0 +1,436 @@
+package answer
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"mime/quotedprintable"
+	"net/mail"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-msgauth/dkim"
+	"golang.org/x/net/html"
+
+	"github.com/belfry-centre/belfry/internal/analysis/verdict"
+	"github.com/belfry-centre/belfry/internal/platform/database"
+	"github.com/belfry-centre/belfry/internal/platform/database/databasetest"
+	"github.com/belfry-centre/belfry/internal/platform/locale"
+	"github.com/belfry-centre/belfry/internal/platform/mailout"
+)
+
+var (
+	received = time.Date(2026, 11, 21, 9, 30, 0, 0, time.UTC)
+	contacts = []Contact{
+		{After: []string{"bank", "paid"}, EN: "Card service, day and night: 0000.", NL: "Kaartdienst, dag en nacht: 0000.", FR: "Service des cartes, jour et nuit : 0000.", DE: "Kartendienst, Tag und Nacht: 0000."},
+		{After: []string{"password"}, EN: "Help desk of the centre: 1111."},
+	}
+)
+
+// writing is a house that only writes.
+func writing(t testing.TB, o Options) *house {
+	t.Helper()
+	return build(t, databasetest.Open(t, database.Options{}, schemas...), o)
+}
+
+func phishing() Item {
+	return Item{
+		Verdict: verdict.Phishing, Automatic: true, Brand: "Example Bank", Title: "Uw kaart vervalt", Sender: "bank@evil.example",
+		Reasons: []verdict.Reason{
+			{
+				Code: "link-text-differs", Weight: 2, Evidence: "Klik hier: https://www.examplebank.example/kaart",
+				Params: map[string]string{"Shown": "www.examplebank.example", "Target": "https://evil.example/x.php"},
+			},
+			{Code: "not-worded", Weight: 1.9, Evidence: "secret"},
+			{Code: "words-bank", Weight: 1.5, Evidence: "uw nieuwe bankkaart ligt klaar, bel +32 470 12 34 56"},
+			{Code: "links-own", Weight: -1, Params: map[string]string{"Domain": "examplebank.example"}},
+			{Code: "words-urgency", Weight: 1, Evidence: "binnen 24 uur"},
+		},
+	}
+}
+
+func full() Subject {
+	return Subject{
+		Report: 7, ReceivedAt: received, Channel: "smtp", Desk: "suspicious@centre.example",
+		Address: "jan@public.example", Proved: true, MessageID: "<a1@public.example>", References: []string{"<a0@public.example>"},
+		Title: "Fwd: Uw kaart vervalt", Items: []Item{phishing()},
+		FollowURL: "https://belfry.centre.example/follow/7.abcdefghijklmnop", FollowExpires: received.AddDate(0, 3, 0),
+	}
+}
+
+func (h *house) write(t testing.TB, s Subject, hist History, lang string) mailout.Mail {
+	t.Helper()
+	d := decide(s, hist, h.rules)
+	m, err := h.mail(row{
+		id: 42, report: s.Report, decision: d, language: lang, messageID: h.messageID(42), content: h.pick(s, d.Page), createdAt: received,
+	}, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestWordsInFourLanguages(t *testing.T) {
+	h := writing(t, Options{Contacts: contacts})
+	careful := full()
+	careful.Items[0].Automatic = false
+	several := full()
+	several.Items = append(several.Items, Item{Verdict: verdict.Spam, Automatic: true, Title: "Re: Goedkope schoenen"},
+		Item{Verdict: verdict.Unclear, Title: "Hallo"})
+	several.Total = 5
+	unproved := full()
+	unproved.Proved = false
+	for _, lang := range locale.Languages() {
+		t.Run(lang, func(t *testing.T) {
+			var b strings.Builder
+			for _, c := range []struct {
+				name string
+				s    Subject
+			}{{"full", full()}, {"careful", careful}, {"several", several}, {"acknowledgement", unproved}} {
+				m := h.write(t, c.s, History{}, lang)
+				fmt.Fprintf(&b, "===== %s\nSubject: %s\n\n%s\n", c.name, m.Subject, m.Text)
+				if c.name == "full" {
+					golden(t, lang+".html", m.HTML)
+				}
+			}
+			golden(t, lang+".golden", b.String())
+		})
+	}
+}
+
+// TestEveryVerdictHasWords composes each verdict and each Ask in each language.
+func TestEveryVerdictHasWords(t *testing.T) {
+	h := writing(t, Options{Contacts: contacts})
+	for _, lang := range locale.Languages() {
+		w := h.writer(lang)
+		for _, v := range []verdict.Verdict{
+			verdict.Phishing, verdict.Malware, verdict.Scam, verdict.Spam, verdict.Legitimate, verdict.Exercise, verdict.Unclear, "other",
+		} {
+			for _, sure := range []bool{true, false} {
+				c := w.compose(told{Kind: Full, Items: []toldItem{{Verdict: v, Sure: sure, Brand: "X", Asks: asks}}})
+				if text := c.Title + c.Plain(); locale.Broken(text) || len(c.Sections) < 2 {
+					t.Errorf("%s %s %v: %s", lang, v, sure, text)
+				}
+				c = w.compose(told{Kind: Full, More: 1, Items: []toldItem{{Verdict: v, Sure: sure}, {Verdict: verdict.Scam, Sure: true}}})
+				if locale.Broken(c.Title + c.Plain()) {
+					t.Errorf("%s %s %v in several: %s", lang, v, sure, c.Plain())
+				}
+			}
+		}
+		for _, a := range asks {
+			if len(w.all("after."+string(a))) == 0 {
+				t.Errorf("%s: no steps after %s", lang, a)
+			}
+		}
+		for _, why := range Whys() {
+			if s := w.say("why."+string(why), nil); locale.Broken(s) {
+				t.Errorf("%s: %s", lang, s)
+			}
+		}
+		for _, s := range []State{Pending, Sent, Unsent, Failed, Withheld} {
+			if text := w.say("state."+string(s), nil); locale.Broken(text) {
+				t.Errorf("%s: %s", lang, text)
+			}
+		}
+	}
+}
+
+// TestAsksAreOfKnownReasons: a code that verdict does not have would never ask
+// anything.
+func TestAsksAreOfKnownReasons(t *testing.T) {
+	table := map[string]bool{}
+	for _, r := range verdict.Table() {
+		table[r.Code] = true
+	}
+	for code := range asksOfCode {
+		if !table[code] {
+			t.Errorf("no reason has the code %q", code)
+		}
+	}
+}
+
+// TestReasons: only what speaks for the verdict is told, and only in words.
+func TestReasons(t *testing.T) {
+	h := writing(t, Options{})
+	legitimate := phishing()
+	legitimate.Verdict, legitimate.Automatic, legitimate.Decided = verdict.Legitimate, false, true
+	codes := func(i Item) (all []string) {
+		for _, r := range h.pick(Subject{Items: []Item{i}}, Full).Items[0].Reasons {
+			all = append(all, r.Code)
+		}
+		return all
+	}
+	if got := fmt.Sprint(codes(phishing())); got != "[link-text-differs words-bank words-urgency]" {
+		t.Errorf("phishing: %s", got)
+	}
+	if got := fmt.Sprint(codes(legitimate)); got != "[links-own]" {
+		t.Errorf("legitimate: %s", got)
+	}
+	unsure := phishing()
+	unsure.Automatic = false
+	if got := fmt.Sprint(codes(unsure)); got != "[link-text-differs words-bank]" {
+		t.Errorf("unsure: %s", got)
+	}
+}
+
+func TestManyMessages(t *testing.T) {
+	h := writing(t, Options{})
+	s := full()
+	for range 500 {
+		s.Items = append(s.Items, phishing())
+	}
+	s.Total = 2000
+	m := h.write(t, s, History{}, "en")
+	if !strings.Contains(m.Text, "Message 5 of 2000") || strings.Contains(m.Text, "Message 6") || !strings.Contains(m.Text, "1,995 more messages") {
+		t.Errorf("wrong bound:\n%s", m.Text)
+	}
+	if len(m.Text) > 8<<10 {
+		t.Errorf("%d bytes of text", len(m.Text))
+	}
+}
+
+// TestNoOracle: an outsider never sees a score, weight or code.
+func TestNoOracle(t *testing.T) {
+	h := writing(t, Options{Contacts: contacts})
+	s := full()
+	s.Items[0].Reasons[0].Weight = 1.2345
+	m := h.write(t, s, History{}, "en")
+	for _, secret := range []string{"1.2345", "link-text-differs", "words-", "weight", "score", "secret"} {
+		if strings.Contains(m.Text+m.HTML+m.Subject, secret) {
+			t.Errorf("the answer tells %q", secret)
+		}
+	}
+	// Over a limit, the mail and the page are the same for any two messages.
+	other := full()
+	other.Items = []Item{{Verdict: verdict.Legitimate, Decided: true, Title: "x"}}
+	over := History{Alike: 99}
+	if a, b := h.write(t, s, over, "en"), h.write(t, other, over, "en"); a.Text != b.Text || a.Subject != b.Subject || a.HTML != b.HTML {
+		t.Error("an acknowledgement tells two messages apart")
+	}
+	if a, b := h.pick(s, Acknowledgement), h.pick(other, Acknowledgement); fmt.Sprint(a) != fmt.Sprint(b) {
+		t.Error("the page of an acknowledgement tells two messages apart")
+	}
+}
+
+// TestUnprovedGetsNoForeignWord: not one word of the report's may stand in
+// what a forged sender is sent.
+func TestUnprovedGetsNoForeignWord(t *testing.T) {
+	h := writing(t, Options{})
+	s := full()
+	s.Proved, s.Title = false, "ZZFOREIGN"
+	i := &s.Items[0]
+	i.Title, i.Brand, i.Sender = "ZZFOREIGN", "ZZFOREIGN", "zzforeign@evil.example"
+	for n := range i.Reasons {
+		i.Reasons[n].Evidence, i.Reasons[n].Params = "ZZFOREIGN", map[string]string{"Shown": "ZZFOREIGN", "Target": "ZZFOREIGN"}
+	}
+	m := h.write(t, s, History{}, "en")
+	if strings.Contains(strings.ToUpper(m.Subject+m.Text+m.HTML), "ZZFOREIGN") {
+		t.Errorf("foreign words in\n%s\n%s", m.Subject, m.Text)
+	}
+	s.Proved = true
+	if m = h.write(t, s, History{}, "en"); strings.Count(m.Text, "ZZFOREIGN") < 4 {
+		t.Errorf("the test proves nothing:\n%s", m.Text)
+	}
+}
+
+const hostile = "x\r\nBcc: victim@example.org\r\n\r\n<script>alert(1)</script><img src=https://evil.example/p.gif>" +
+	"<a href=\"javascript:x\">y</a>\u202egnp.exe\x00 ” and “ https://evil.example/?q={{.Centre}} +32 470 12 34 56"
+
+// TestHostile puts the same hostile words everywhere a stranger can.
+func TestHostile(t *testing.T) {
+	h := writing(t, Options{})
+	s := full()
+	s.Title, s.MessageID = hostile, "<a@b>\r\nBcc: victim@example.org"
+	s.References = []string{hostile, "<ok@public.example>", "<a b@c>"}
+	s.FollowURL = "https://belfry.centre.example/follow/x\"><script>"
+	i := &s.Items[0]
+	i.Title, i.Brand, i.Sender = hostile, hostile, hostile
+	for n := range i.Reasons {
+		i.Reasons[n].Evidence, i.Reasons[n].Params = hostile, map[string]string{"Shown": hostile, "Target": hostile}
+	}
+	s.Items = append(s.Items, *i)
+	letter := h.write(t, s, History{}, "en")
+	msg, err := mailout.Compose(letter)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := mail.ReadMessage(bytes.NewReader(msg))
+	if err != nil {
+		t.Fatal(err)
+	}
+	allowed := map[string]bool{
+		"From": true, "To": true, "Subject": true, "Date": true, "Message-Id": true, "References": true, "Auto-Submitted": true,
+		"X-Auto-Response-Suppress": true, "X-Belfry-Answer": true, "Content-Language": true, "Mime-Version": true, "Content-Type": true,
+	}
+	for name, values := range m.Header {
+		if !allowed[name] || len(values) != 1 {
+			t.Errorf("header %s: %q", name, values)
+		}
+	}
+	if got := m.Header.Get("References"); got != "<ok@public.example>" {
+		t.Errorf("References: %q", got)
+	}
+	text, page := alternatives(t, m)
+	for _, part := range []string{text, page} {
+		for _, bad := range []string{"https://evil", "evil.example", "example.org", "javascript:x", "\u202e", "\x00", "+32 470 12 34 56", "{{"} {
+			if bad == "{{" {
+				continue // text, not a template
+			}
+			if strings.Contains(part, bad) {
+				t.Errorf("%q stands in\n%s", bad, part)
+			}
+		}
+	}
+	z := html.NewTokenizer(strings.NewReader(page))
+	for z.Next() != html.ErrorToken {
+		token := z.Token()
+		switch token.Data {
+		case "script", "img", "a", "form", "iframe", "style", "link", "object", "svg":
+			if token.Type != html.TextToken {
+				t.Errorf("the HTML holds <%s>", token.Data)
+			}
+		}
+		for _, a := range token.Attr {
+			if strings.HasPrefix(a.Key, "on") || a.Key == "style" || a.Key == "src" || a.Key == "href" {
+				t.Errorf("the HTML holds %s=%q", a.Key, a.Val)
+			}
+		}
+	}
+	// The closing quotation mark of our own is the only one.
+	for line := range strings.Lines(text) {
+		if strings.Count(line, "”") > 1 {
+			t.Errorf("foreign words end our quotation: %q", line)
+		}
+	}
+}
+
+func alternatives(t *testing.T, m *mail.Message) (text, html string) {
+	t.Helper()
+	_, params, err := mime.ParseMediaType(m.Header.Get("Content-Type"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := multipart.NewReader(m.Body, params["boundary"])
+	for {
+		p, err := parts.NextRawPart()
+		if err == io.EOF {
+			return text, html
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(quotedprintable.NewReader(p))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(p.Header.Get("Content-Type"), "text/html") {
+			html = string(b)
+		} else {
+			text = string(b)
+		}
+	}
+}
+
+func TestHeaders(t *testing.T) {
+	h := writing(t, Options{})
+	msg, err := mailout.Compose(h.write(t, full(), History{}, "nl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := mailout.Compose(h.write(t, full(), History{}, "nl"))
+	if err != nil || !bytes.Equal(msg, again) {
+		t.Error("the same answer came out in other bytes")
+	}
+	m, err := mail.ReadMessage(bytes.NewReader(msg))
+	if err != nil {
+		t.Fatal(err)
+	}
+	subject, _ := new(mime.WordDecoder).DecodeHeader(m.Header.Get("Subject"))
+	for name, want := range map[string]string{
+		"To": "<jan@public.example>", "In-Reply-To": "<a1@public.example>", "References": "<a0@public.example> <a1@public.example>",
+		"Auto-Submitted": "auto-replied", "X-Auto-Response-Suppress": "All", Header: "centre.example", "Content-Language": "nl",
+		"Precedence": "", "Date": "Sat, 21 Nov 2026 09:30:00 +0000", "Message-Id": h.messageID(42),
+	} {
+		if got := m.Header.Get(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	if want := "Uw melding: dit is phishing – “Uw kaart vervalt”"; subject != want {
+		t.Errorf("Subject: %q, want %q", subject, want)
+	}
+	if from := m.Header.Get("From"); !strings.Contains(from, "noreply@centre.example") {
+		t.Errorf("From: %q", from)
+	}
+	if !strings.HasSuffix(h.messageID(42), "@centre.example>") || h.messageID(42) == h.messageID(43) {
+		t.Errorf("Message-ID: %q", h.messageID(42))
+	}
+}
+
+func TestForeignLinkIsLeftOut(t *testing.T) {
+	h := writing(t, Options{})
+	for _, url := range []string{
+		"", "https://evil.example/follow/1", "https://belfry.centre.example.evil.example/x", "javascript:alert(1)",
+		"https://belfry.centre.example/\" onclick=x", "https://belfry.centre.example/a\r\nb", "https://belfry.centre.example@evil.example/",
+	} {
+		s := full()
+		s.FollowURL = url
+		if m := h.write(t, s, History{}, "en"); strings.Contains(m.HTML, "href") || strings.Contains(m.Text, "follow your report") {
+			t.Errorf("%q was taken for ours", url)
+		}
+	}
+}
+
+func TestOptions(t *testing.T) {
+	for _, tt := range []struct {
+		o    Options
+		want string
+	}{
+		{Options{PerDay: -1, KeepDays: -2}, "per_day is under zero\nkeep_days"},
+		{Options{From: "not an address"}, "is not an address"},
+		{Options{Contacts: []Contact{{After: []string{"paid"}}}}, "no sentence"},
+		{Options{Contacts: []Contact{{EN: "x"}}}, "never be told"},
+		{Options{Contacts: []Contact{{EN: "x", After: []string{"payed"}}}}, `"payed"`},
+		{Options{}, ""},
+	} {
+		tt.o.Reports = &desk{}
+		c := New(tt.o)
+		c.centre = centre()
+		err := c.prepare()
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%+v: %v, want %q", tt.o, err, tt.want)
+		}
+	}
+}
+
+// BenchmarkCompose writes and signs answers as they go out.
+func BenchmarkCompose(b *testing.B) {
+	h := writing(b, Options{Contacts: contacts})
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := full()
+	d := decide(s, History{}, h.rules)
+	content := h.pick(s, d.Page)
+	for b.Loop() {
+		m, err := h.mail(row{id: 42, decision: d, language: "nl", messageID: h.messageID(42), content: content, createdAt: received}, s)
+		if err != nil {
+			b.Fatal(err)
+		}
+		msg, err := mailout.Compose(m)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := dkim.Sign(io.Discard, bytes.NewReader(msg), &dkim.SignOptions{
+			Domain: "centre.example", Selector: "s", Signer: key,
+			HeaderCanonicalization: dkim.CanonicalizationRelaxed, BodyCanonicalization: dkim.CanonicalizationRelaxed,
+		}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
