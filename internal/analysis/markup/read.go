@@ -40,7 +40,6 @@ type reader struct {
 	stack    []element
 	overflow int       // elements opened beyond the limit of depth
 	raw      atom.Atom // the element whose content is not markup: script, style, title, ...
-	rawJSON  bool
 	attrs    []attr
 
 	visible text

@@ -7,10 +7,9 @@ import (
 
 // text collects visible or hidden text, collapsing white space.
 type text struct {
-	buf     []byte
-	space   bool // a space is due before the next letter
-	breaks  int  // line ends are due, 0 to 2
-	limited bool
+	buf    []byte
+	space  bool // a space is due before the next letter
+	breaks int  // line ends are due, 0 to 2
 }
 
 // flush writes the white space that is due.

@@ -80,7 +80,8 @@ func (h Header) Value(name string) (value string, params map[string]string) {
 	return value, params
 }
 
-// line ends and field limits of one header block being read
+// headerReader reads headers, within limits. Its buffers are used again for
+// the next one, so that a header costs two allocations.
 type headerReader struct {
 	limits *Limits
 	fields []span // reused from one header to the next
@@ -90,9 +91,10 @@ type headerReader struct {
 // span is one field in headerReader.buf.
 type span struct{ start, colon, end int }
 
-// What the lines of a header can be besides fields.
+// headerFaults says what was wrong with a header: lines that are no fields,
+// control characters, too much of anything, no empty line at its end.
 type headerFaults struct {
-	junk, control, eightBit, limit, noBlank bool
+	junk, control, limit, noBlank bool
 }
 
 // read reads the header at the beginning of src and returns it and the
