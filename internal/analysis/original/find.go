@@ -95,7 +95,7 @@ func carrier(m *message.Message) bool {
 			}
 		}
 	}
-	if strings.Contains(words, "://") || strings.Contains(words, "www.") {
+	if leads(words) {
 		return forwardSubject(m.Subject)
 	}
 	return len(words) <= maxCover || forwardSubject(m.Subject)

@@ -24,7 +24,7 @@ type header struct {
 // "Van: … Verzonden: … Onderwerp: …". What the mail program dropped is not
 // there: of the header only what it showed, of the body the text, and of the
 // HTML the links and forms below the header. It returns nil when there is no
-// such header, or when m is a reply that quotes one.
+// such header, or when m is a reply or a bait of its own that quotes one.
 func inline(m *message.Message) *message.Message {
 	if replySubject(m.Subject) {
 		return nil
@@ -36,6 +36,9 @@ func inline(m *message.Message) *message.Message {
 		h.value[language.Subject] = bareSubject(m.Subject)
 	}
 	if !ok || len(strings.TrimSpace(above)) > maxInlineWords || strings.TrimSpace(below) == "" && len(m.Attachments) == 0 {
+		return nil
+	}
+	if !forwardSubject(m.Subject) && baitAbove(m, above) {
 		return nil
 	}
 	var b strings.Builder
@@ -62,6 +65,33 @@ func inline(m *message.Message) *message.Message {
 		inner.Markup = markupBelow(m.Markup)
 	}
 	return inner
+}
+
+// baitAbove reports whether m leads somewhere before its forward header, or
+// shows the header in plain text only. Then the header is padding below the
+// bait, as hijacked and invented threads have it, and m speaks for itself.
+func baitAbove(m *message.Message, above string) bool {
+	if leads(above) {
+		return true
+	}
+	if m.Markup == nil {
+		return false
+	}
+	_, shown, _, ok := splitForward(clip(m.Markup.Text))
+	if !ok {
+		return true
+	}
+	for i := range m.Markup.Links {
+		if l := &m.Markup.Links[i]; l.Start < len(shown) && l.Clickable() && leads(l.URL) {
+			return true
+		}
+	}
+	return false
+}
+
+// leads reports whether there is a web address in text.
+func leads(text string) bool {
+	return strings.Contains(text, "://") || strings.Contains(text, "www.")
 }
 
 // clip cuts a body to what is searched.

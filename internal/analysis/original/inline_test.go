@@ -94,6 +94,8 @@ func TestNotInline(t *testing.T) {
 		"a reply":          "Subject: Re: Uw rekening\n\nDank u\n\n" + block,
 		"a long letter":    "Subject: Verslag\n\n" + strings.Repeat("Een lange regel met veel woorden.\n", 100) + block,
 		"nothing below":    "Subject: x\n\nVan: Bank <alert@evil.example>\nOnderwerp: Uw rekening\n",
+		"bait above":       "Subject: Uw rekening\n\nBetaal op https://evil.example/\n\n" + block,
+		"bait above, HTML": "Subject: Uw rekening\nContent-Type: text/html\n\n<a href=\"https://evil.example/\">Betaal</a><br>" + strings.ReplaceAll(block, "\n", "<br>"),
 		"only a label":     "Subject: x\n\nVan: harte gefeliciteerd\n\nGroeten\n",
 		"subject, no from": "Subject: x\n\nOnderwerp: a\nDatum: b\n\nc\n",
 	} {
