@@ -288,8 +288,13 @@ func parseDate(s string) (time.Time, bool) {
 
 // leaf takes in a part that is no multipart and no readable message in place.
 func (b *builder) leaf(p part, body []byte, root bool) {
-	if !p.described && p.media == "text/plain" && sniffText(body) == "text/html" {
-		p.media = "text/html" // undeclared, and everybody shows it as such
+	if !p.described && p.media == "text/plain" {
+		switch media := Sniff(body); {
+		case media == "text/html":
+			p.media = media // undeclared, and everybody shows it as such
+		case root && len(b.m.Header) == 0 && !strings.HasPrefix(media, "text/") && media != "message/rfc822":
+			p.media = "application/octet-stream" // a file that is no mail
+		}
 	}
 	switch p.media {
 	case "message/delivery-status", "message/global-delivery-status", "message/disposition-notification",
