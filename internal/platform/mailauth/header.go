@@ -1,0 +1,139 @@
+package mailauth
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"mime"
+	"net/mail"
+	"strings"
+
+	"github.com/emersion/go-msgauth/dmarc"
+	"golang.org/x/net/idna"
+	"golang.org/x/net/publicsuffix"
+)
+
+const (
+	maxHeader = 128 << 10 // bytes of all fields
+	maxFields = 1000
+)
+
+// field is a header field, its value unfolded but not decoded.
+type field struct{ name, value string }
+
+type header []field
+
+var errHeader = errors.New("mailauth: the header is broken")
+
+// readHeader splits the header into fields exactly as the verifier of DKIM
+// does, and refuses what others may split in another way.
+func readHeader(raw []byte) (header, error) {
+	var h header
+	for size := 0; ; {
+		line, rest, found := bytes.Cut(raw, []byte("\n"))
+		raw = rest
+		size += len(line) + 1
+		line = bytes.TrimSuffix(line, []byte("\r"))
+		if len(line) == 0 {
+			return h, nil
+		}
+		if size > maxHeader || bytes.ContainsAny(line, "\r\x00") {
+			return nil, errHeader
+		}
+		if line[0] == ' ' || line[0] == '\t' {
+			if len(h) == 0 {
+				return nil, errHeader
+			}
+			h[len(h)-1].value += string(line)
+		} else {
+			name, value, _ := strings.Cut(string(line), ":")
+			h = append(h, field{strings.TrimSpace(name), value})
+		}
+		if len(h) > maxFields {
+			return nil, errHeader
+		}
+		if !found { // no body
+			return h, nil
+		}
+	}
+}
+
+// from returns the one address of the one From field, and its domain.
+func (h header) from() (address, domain string, why Why) {
+	var values []string
+	for _, f := range h {
+		if strings.EqualFold(f.name, "From") {
+			values = append(values, f.value)
+		}
+	}
+	switch len(values) {
+	case 0:
+		return "", "", WhyNoFrom
+	case 1:
+	default:
+		return "", "", WhyManyFrom
+	}
+	// A name in an unknown charset does not make the address unreadable.
+	p := mail.AddressParser{WordDecoder: &mime.WordDecoder{
+		CharsetReader: func(_ string, r io.Reader) (io.Reader, error) { return r, nil },
+	}}
+	list, err := p.ParseList(strings.ToValidUTF8(values[0], "?"))
+	if err != nil || len(list) == 0 {
+		return "", "", WhyNoFrom
+	}
+	if len(list) > 1 {
+		return "", "", WhyManyFrom
+	}
+	address = list[0].Address
+	_, d, _ := cutLast(address, '@')
+	if domain = asciiDomain(d); domain == "" || len(address) > 320 {
+		return "", "", WhyNoFrom
+	}
+	return address, domain, WhyProved
+}
+
+// cutLast is strings.Cut around the last sep.
+func cutLast(s string, sep byte) (before, after string, found bool) {
+	if i := strings.LastIndexByte(s, sep); i >= 0 {
+		return s[:i], s[i+1:], true
+	}
+	return s, "", false
+}
+
+// asciiDomain returns the domain in lower case and A-labels (RFC 5890), or ""
+// when it is none.
+func asciiDomain(d string) string {
+	d = strings.TrimSuffix(strings.TrimSpace(d), ".")
+	if len(d) > 255 {
+		return ""
+	}
+	a, err := idna.Lookup.ToASCII(d)
+	if err != nil {
+		// Host names with an underscore and the like exist in mail.
+		for _, r := range d {
+			if r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),:;<>@[\]`, r) {
+				return ""
+			}
+		}
+		a = d
+	}
+	return strings.ToLower(a)
+}
+
+// organisation returns the organisational domain (RFC 7489, section 3.2): one
+// label more than the public suffix. A public suffix is its own.
+func organisation(domain string) string {
+	if o, err := publicsuffix.EffectiveTLDPlusOne(domain); err == nil {
+		return o
+	}
+	return domain
+}
+
+// aligned reports whether the domain that something passed for stands for the
+// one in From (RFC 7489, section 3.1).
+func aligned(domain, from string, mode dmarc.AlignmentMode) bool {
+	if domain == "" || from == "" {
+		return false
+	}
+	return domain == from || mode == dmarc.AlignmentRelaxed && organisation(domain) == organisation(from)
+}
