@@ -67,11 +67,12 @@ func inline(m *message.Message) *message.Message {
 	return inner
 }
 
-// baitAbove reports whether m leads somewhere before its forward header, or
-// shows the header in plain text only. Then the header is padding below the
+// baitAbove reports whether m leads somewhere or has much to say before its
+// forward header, or shows the header in plain text only. Then the header is padding below the
 // bait, as hijacked and invented threads have it, and m speaks for itself.
 func baitAbove(m *message.Message, above string) bool {
-	if leads(above) {
+	words, _ := ownWords(above)
+	if leads(words) || len(words) > maxCover/2 {
 		return true
 	}
 	if m.Markup == nil {
