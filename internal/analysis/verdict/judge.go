@@ -17,7 +17,7 @@ const (
 	// two kinds of evidence say so; sure is the one from which on that is
 	// said without a person.
 	fraudulent = 0.6
-	sure       = 0.9
+	sure       = 0.97
 	// counts is the least weight with which a kind of evidence counts as one.
 	counts = 0.4
 	// innocence is the most that evidence of innocence takes away: what is

@@ -13,7 +13,8 @@ import (
 const (
 	maxAttachments = 100
 	maxEntries     = 1000
-	maxHTML        = 512 << 10 // bytes of attached HTML that are read
+	maxHTML        = 512 << 10 // bytes of one attached page that are read
+	maxPages       = 5         // attached pages that are read
 )
 
 // attachment looks at the files that come along.
@@ -83,6 +84,9 @@ func (x *exam) archive(a *message.Attachment, show func(string, ...string)) {
 // attachedPage reads an attached HTML page for what a page in a mail has no
 // honest need of.
 func (x *exam) attachedPage(a *message.Attachment) {
+	if x.pages++; x.pages > maxPages {
+		return
+	}
 	content := a.Content
 	if len(content) > maxHTML {
 		content = content[:maxHTML]

@@ -169,6 +169,7 @@ type exam struct {
 	fromHost string // folded
 	links    []link // what a reader can follow
 	texts    []text // what a reader sees, the subject first
+	pages    int    // attached HTML read so far
 	found    Found
 	seen     map[string]bool
 }

@@ -68,16 +68,8 @@ func (x *exam) senderHost() {
 			x.add(x.fromReason("sender-impossible", params("Domain", x.from.Domain())))
 		}
 	case reference.Is(reference.FreeMail, host, ""):
-		for from := 0; ; {
-			start, end := nextWord(x.from.Name, from)
-			if start < 0 {
-				break
-			}
-			if trade[reference.Fold(x.from.Name[start:end])] {
-				x.add(x.fromReason("sender-freemail-organisation", params("Name", x.from.Name, "Domain", host)))
-				break
-			}
-			from = end
+		if organisation(x.from.Name) || x.named("from", x.from.Name).Brand != nil {
+			x.add(x.fromReason("sender-freemail-organisation", params("Name", x.from.Name, "Domain", host)))
 		}
 	case reference.Is(reference.Tenant, host, ""), reference.Is(reference.Page, host, ""):
 		x.add(x.fromReason("sender-hosted", params("Domain", host)))
@@ -86,6 +78,22 @@ func (x *exam) senderHost() {
 			x.add(x.fromReason("sender-ending", params("Domain", x.found.Sender, "Ending", "."+ending)))
 		}
 	}
+}
+
+// organisation reports whether a display name says that an organisation or a
+// department writes.
+func organisation(name string) bool {
+	for from := 0; from < len(name); {
+		start, end := nextWord(name, from)
+		if start < 0 {
+			return false
+		}
+		if trade[reference.Fold(name[start:end])] {
+			return true
+		}
+		from = end
+	}
+	return false
 }
 
 // replyTo compares where answers go with who writes.
