@@ -382,3 +382,24 @@ func BenchmarkPut(b *testing.B) {
 		}
 	}
 }
+
+func FuzzUnpack(f *testing.F) {
+	c, err := newCodec(1 << 20)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(int64(300), c.pack(mail(1, 300)))
+	f.Add(int64(-1), c.pack(make([]byte, 4000)))
+	f.Fuzz(func(t *testing.T, size int64, packed []byte) {
+		ref := RefOf(time.Now(), mail(1, 300))
+		for _, r := range []Ref{ref, ref.Key()} {
+			content, err := c.unpack(r, size, packed)
+			if err == nil && RefOf(time.Now(), content).SHA256 != ref.SHA256 {
+				t.Error("other bytes were believed")
+			}
+			if err != nil && !errors.Is(err, ErrDamaged) {
+				t.Error(err)
+			}
+		}
+	})
+}
