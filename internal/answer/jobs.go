@@ -34,7 +34,7 @@ var waits = []time.Duration{
 }
 
 // maxAttempts makes the pauses add up to a little over four days.
-const maxAttempts = 24
+const maxAttempts = 25
 
 func pause(attempt int) time.Duration { return waits[min(max(attempt, 1), len(waits))-1] }
 
