@@ -26,14 +26,17 @@ import (
 // Options are the configuration's section about reports. The zero value is
 // useful.
 type Options struct {
-	RawDays     int      `toml:"raw_days" doc:"Days for which what was sent is kept, byte for byte; it goes by whole months after that. Default: 90."`
-	AddressDays int      `toml:"address_days" doc:"Days for which the reporter's address and words are kept. Default: 30."`
-	FollowDays  int      `toml:"follow_days" doc:"Days for which a follow link opens. Default: 90."`
-	KeepDays    int      `toml:"keep_days" doc:"Days after which a report is removed whole, unless it is held. Default: 0, reports are kept."`
-	MaxSize     int64    `toml:"max_size" doc:"Largest submission, in bytes. Default: 26214400 (25 MiB)."`
-	PerMinute   int      `toml:"assess_per_minute" doc:"Reports of one reporter in a minute above which the rest wait, so that others do not. Default: 120."`
-	Receivers   []string `toml:"trusted_receivers" doc:"Names (authserv-id) of receivers whose Authentication-Results are believed."`
+	RawDays     int `toml:"raw_days" doc:"Days for which what was sent is kept, byte for byte; it goes by whole months after that. Default: 90."`
+	AddressDays int `toml:"address_days" doc:"Days for which the reporter's address and words are kept. Default: 30."`
+	FollowDays  int `toml:"follow_days" doc:"Days for which a follow link opens. Default: 90."`
+	KeepDays    int `toml:"keep_days" doc:"Days after which a report is removed whole, unless it is held. Default: 0, reports are kept."`
+	PerMinute   int `toml:"assess_per_minute" doc:"Reports of one reporter in a minute above which the rest wait, so that others do not. Default: 120."`
 
+	// MaxSize is the largest submission in bytes; 0 is 25 MiB.
+	MaxSize int64 `toml:"-"`
+	// Receivers are the names (authserv-id, RFC 8601, section 2.5) of the
+	// receivers whose Authentication-Results are believed.
+	Receivers []string `toml:"-"`
 	// Senders proves who sent a mail; nil believes nobody. *mailauth.Checker
 	// is one.
 	Senders Senders `toml:"-"`

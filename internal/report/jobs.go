@@ -287,8 +287,12 @@ func (c *Capability) examineWithin(ctx context.Context, content []byte, ev analy
 	}
 }
 
-// checked puts a check of the sender into the words of the analysis.
+// checked puts a check of the sender into the words of the analysis; nil when
+// nothing could be checked.
 func checked(r mailauth.Result) *verdict.Checked {
+	if r.Why == mailauth.WhyNoNetwork || r.Why == mailauth.WhyTemporary {
+		return nil
+	}
 	v := &verdict.Checked{
 		By: r.Receiver, Domain: r.Domain, SPF: string(r.SPF.Outcome), DMARC: string(r.DMARC.Outcome), Aligned: r.Proved,
 	}

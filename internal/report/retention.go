@@ -31,7 +31,7 @@ const (
 	// retainBatch is how many reports one transaction of retention touches:
 	// few enough that intake does not notice.
 	retainBatch = 500
-	setPage     = 5000
+	refPage     = 2000
 )
 
 func (c *Capability) registerRetention() {
@@ -270,37 +270,65 @@ func (c *Capability) namedIn(ctx context.Context, month string) (hashSet, error)
 	if err != nil {
 		return nil, fmt.Errorf("raw month: %w", err)
 	}
-	// A row follows its bytes by Grace at most, and clocks differ a little.
-	last, end := database.FirstID(start.Add(-raw.Grace)), database.FirstID(start.AddDate(0, 1, 0).Add(2*raw.Grace))
 	var set hashSet
+	// A row follows its bytes by Grace at most, and clocks differ a little.
+	span := idRange{database.FirstID(start.Add(-raw.Grace)), database.FirstID(start.AddDate(0, 1, 0).Add(2 * raw.Grace))}
+	err = c.eachRef(ctx, span, func(ref raw.Ref) error {
+		if ref.Month == month {
+			set = append(set, binary.BigEndian.Uint64(ref.SHA256[:8]))
+		}
+		return nil
+	})
+	slices.Sort(set)
+	return slices.Compact(set), err
+}
+
+// References calls fn for every reference to raw bytes, each committed before,
+// for the program itself to verify them. An error of fn ends it and is
+// returned.
+func (c *Capability) References(ctx context.Context, fn func(raw.Ref) error) error {
+	return c.eachRef(ctx, idRange{0, 1<<63 - 1}, fn)
+}
+
+// eachRef walks the references of a range a page at a time, so that no view
+// stays open for long.
+func (c *Capability) eachRef(ctx context.Context, span idRange, fn func(raw.Ref) error) error {
 	for {
 		n := 0
+		var refs []raw.Ref
 		err := c.db.View(ctx, func(tx *database.Tx) error {
-			rows, err := tx.Query(ctx, `SELECT id, raw_month, raw_sha256 FROM report WHERE id > $1 AND id < $2 ORDER BY id LIMIT $3`,
-				last, end, setPage)
+			rows, err := tx.Query(ctx, `SELECT id, raw_month, raw_sha256, raw_size FROM report WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3`,
+				span.from, span.to, refPage)
 			if err != nil {
 				return err
 			}
 			defer rows.Close()
 			for rows.Next() {
-				var m sql.NullString
+				var month sql.NullString
 				var sum []byte
-				if err := rows.Scan(&last, &m, &sum); err != nil {
+				var size int64
+				if err := rows.Scan(&span.from, &month, &sum, &size); err != nil {
 					return err
 				}
-				if n++; m.String == month && len(sum) >= 8 {
-					set = append(set, binary.BigEndian.Uint64(sum))
+				n++
+				if ref := refOf(month, sum, size); !ref.IsZero() {
+					refs = append(refs, ref)
 				}
 			}
 			return rows.Err()
 		})
 		if err != nil {
-			return nil, err
+			return fmt.Errorf("reading references: %w", err)
 		}
-		if n < setPage {
-			slices.Sort(set)
-			return slices.Compact(set), nil
+		for _, ref := range refs {
+			if err := fn(ref); err != nil {
+				return err
+			}
 		}
+		if n < refPage {
+			return nil
+		}
+		span.from++
 	}
 }
 
