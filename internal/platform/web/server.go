@@ -146,13 +146,17 @@ func New(o Options) (*Server, error) {
 // through Protected or Public, otherwise it answers nobody.
 func (s *Server) API() huma.API { return s.api }
 
-// Start listens and serves in the background. The error says why it cannot
-// listen.
-func (s *Server) Start(ctx context.Context) error {
+// Listen takes the address without serving yet, so that Addr and URL are known
+// before anything is built that tells them. The error says why it cannot.
+func (s *Server) Listen(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.listen(ctx)
+}
+
+func (s *Server) listen(ctx context.Context) error {
 	if s.listener != nil {
-		return errors.New("web: started already")
+		return errors.New("web: listening already")
 	}
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", s.o.Addr)
@@ -160,10 +164,25 @@ func (s *Server) Start(ctx context.Context) error {
 		return fmt.Errorf("web: %w", err)
 	}
 	s.listener = l
+	return nil
+}
+
+// Start listens, unless Listen has done that, and serves in the background.
+func (s *Server) Start(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.done != nil {
+		return errors.New("web: started already")
+	}
+	if s.listener == nil {
+		if err := s.listen(ctx); err != nil {
+			return err
+		}
+	}
 	s.done = make(chan struct{})
 	go func() {
 		defer close(s.done)
-		limited := netutil.LimitListener(l, s.o.Connections)
+		limited := netutil.LimitListener(s.listener, s.o.Connections)
 		var err error
 		if s.o.TLS != nil {
 			err = s.http.ServeTLS(limited, "", "")
@@ -182,10 +201,13 @@ func (s *Server) Start(ctx context.Context) error {
 // then closes what is left. Stopping a server that was not started is no error.
 func (s *Server) Stop(ctx context.Context) error {
 	s.mu.Lock()
-	done := s.done
+	done, listener := s.done, s.listener
 	s.mu.Unlock()
-	if done == nil {
+	switch {
+	case done == nil && listener == nil:
 		return nil
+	case done == nil:
+		return listener.Close()
 	}
 	if err := s.http.Shutdown(ctx); err != nil {
 		s.http.Close()
@@ -194,7 +216,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	return s.failed
 }
 
-// Addr returns the address on which the server listens, "" before Start.
+// Addr returns the address on which the server listens, "" before Listen.
 func (s *Server) Addr() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
