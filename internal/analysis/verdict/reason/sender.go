@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/belfry-centre/belfry/internal/analysis/observable"
+	"github.com/belfry-centre/belfry/internal/analysis/original"
 	"github.com/belfry-centre/belfry/internal/analysis/verdict/reference"
 )
 
@@ -60,6 +61,11 @@ var trade = map[string]bool{
 func (x *exam) senderHost() {
 	host := x.fromHost
 	if host == "" && x.from.Domain() == "" {
+		// Forwarded inline, an address is often left out; a mail has one.
+		how := x.c.Original.How
+		if x.from.Name != "" && x.from.Address == "" && (how == original.Itself || how == original.Attached) {
+			x.add(x.fromReason("sender-impossible", params("Domain", "<>")))
+		}
 		return
 	}
 	switch {
