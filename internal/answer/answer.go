@@ -136,7 +136,7 @@ type Item struct {
 	Verdict   verdict.Verdict
 	Automatic bool   // the assessment is sure enough to act without a person
 	Decided   bool   // a person has decided
-	Brand     string // the name of the organisation that is imitated, from our own list; may be empty
+	Brand     string // of the organisation that is imitated: its identifier in our list of brands, or its name; may be empty
 	Reasons   []verdict.Reason
 	Title     string // the message's subject
 	Sender    string // the message's From address

@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/belfry-centre/belfry/internal/analysis/verdict/reference"
 	"github.com/belfry-centre/belfry/internal/parts"
 	"github.com/belfry-centre/belfry/internal/platform/audit"
 	"github.com/belfry-centre/belfry/internal/platform/database"
@@ -99,6 +100,7 @@ type Capability struct {
 	events  *event.Bus
 	audit   *audit.Log
 	text    *locale.Catalogue
+	brands  map[string]string // identifier → name, harmless
 	log     *slog.Logger
 	metrics metrics
 }
@@ -162,6 +164,10 @@ func (c *Capability) prepare() error {
 	}
 	for _, d := range c.centre.Desks {
 		c.rules.own[strings.ToLower(d.Address)] = true
+	}
+	c.brands = map[string]string{}
+	for _, b := range reference.Brands() {
+		c.brands[b.ID] = brandName(b.Name())
 	}
 	for i, contact := range o.Contacts {
 		if err := contact.check(); err != nil {

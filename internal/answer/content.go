@@ -76,7 +76,7 @@ func (c *Capability) pick(s Subject, k Kind) told {
 		reasons = 2
 	}
 	for _, i := range items {
-		one := toldItem{Verdict: i.Verdict, Sure: i.sure(), Brand: brandName(i.Brand), Asks: asksOf(i)}
+		one := toldItem{Verdict: i.Verdict, Sure: i.sure(), Brand: c.brand(i), Asks: asksOf(i)}
 		if one.Verdict == "" {
 			one.Verdict = verdict.Unclear
 		}
@@ -91,24 +91,46 @@ func (c *Capability) pick(s Subject, k Kind) told {
 			if (r.Weight < 0) != (one.Verdict == verdict.Legitimate) || r.Weight == 0 || !c.text.Has("reason."+r.Code) {
 				continue
 			}
-			one.Reasons = append(one.Reasons, toldReason{r.Code, c.params(r), quote(r.Evidence, maxWords)})
+			if reason, ok := c.reason(r); ok {
+				one.Reasons = append(one.Reasons, reason)
+			}
 		}
 		t.Items = append(t.Items, one)
 	}
 	return t
 }
 
-// params takes over what the reason's wording asks for.
-func (c *Capability) params(r verdict.Reason) map[string]string {
-	names, _ := c.text.Placeholders("reason." + r.Code)
-	if len(names) == 0 {
-		return nil
+// reason takes over what the reason's wording asks for. ok is false when some
+// of that is missing: a sentence with a hole convinces nobody.
+func (c *Capability) reason(r verdict.Reason) (told toldReason, ok bool) {
+	names, plural := c.text.Placeholders("reason." + r.Code)
+	if plural || len(names) > maxParams {
+		return told, false
 	}
-	m := make(map[string]string, len(names))
-	for _, n := range names[:min(len(names), maxParams)] {
-		m[n] = quote(r.Params[n], maxParam)
+	told = toldReason{Code: r.Code, Words: quote(r.Evidence, maxWords)}
+	for _, n := range names {
+		value := quote(r.Params[n], maxParam)
+		if value == "" {
+			return told, false
+		}
+		if told.Params == nil {
+			told.Params = make(map[string]string, len(names))
+		}
+		told.Params[n] = value
+		if r.Params[n] == r.Evidence {
+			told.Words = "" // the sentence quotes it
+		}
 	}
-	return m
+	return told, true
+}
+
+// brand returns the name of an imitated organisation, whether the item gives
+// that or its identifier in the list of brands.
+func (c *Capability) brand(i Item) string {
+	if name, ok := c.brands[i.Brand]; ok {
+		return name
+	}
+	return brandName(i.Brand)
 }
 
 // Content is an answer in words, before it is laid out as a mail or a page. It

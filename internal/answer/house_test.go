@@ -41,12 +41,12 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// wording stands for verdict.Wording: three reasons are enough here.
+// wording stands for verdict.Wording: a few reasons are enough here.
 var wording = fstest.MapFS{
-	"nl.toml": {Data: []byte("[reason]\nlink-text-differs = \"De link toont {{.Shown}}, maar leidt naar {{.Target}}.\"\nwords-urgency = \"Het bericht zet u onder tijdsdruk.\"\nwords-bank = \"Het vraagt naar uw kaart.\"\nlinks-own = \"Alle links leiden naar {{.Domain}}.\"\n")},
-	"fr.toml": {Data: []byte("[reason]\nlink-text-differs = \"Le lien montre {{.Shown}}, mais mène à {{.Target}}.\"\nwords-urgency = \"Le message vous presse.\"\nwords-bank = \"Il demande votre carte.\"\nlinks-own = \"Tous les liens mènent à {{.Domain}}.\"\n")},
-	"de.toml": {Data: []byte("[reason]\nlink-text-differs = \"Der Link zeigt {{.Shown}}, führt aber zu {{.Target}}.\"\nwords-urgency = \"Die Nachricht setzt Sie unter Druck.\"\nwords-bank = \"Sie fragt nach Ihrer Karte.\"\nlinks-own = \"Alle Links führen zu {{.Domain}}.\"\n")},
-	"en.toml": {Data: []byte("[reason]\nlink-text-differs = \"The link shows {{.Shown}}, but leads to {{.Target}}.\"\nwords-urgency = \"The message presses you.\"\nwords-bank = \"It asks for your card.\"\nlinks-own = \"All links lead to {{.Domain}}.\"\n")},
+	"nl.toml": {Data: []byte("[reason]\nwords-delivery = \"Het gaat over een pakje: {{.Words}}.\"\nlink-text-differs = \"De link toont {{.Shown}}, maar leidt naar {{.Target}}.\"\nwords-urgency = \"Het bericht zet u onder tijdsdruk.\"\nwords-bank = \"Het vraagt naar uw kaart.\"\nlinks-own = \"Alle links leiden naar {{.Domain}}.\"\n")},
+	"fr.toml": {Data: []byte("[reason]\nwords-delivery = \"Il parle d'un colis : {{.Words}}.\"\nlink-text-differs = \"Le lien montre {{.Shown}}, mais mène à {{.Target}}.\"\nwords-urgency = \"Le message vous presse.\"\nwords-bank = \"Il demande votre carte.\"\nlinks-own = \"Tous les liens mènent à {{.Domain}}.\"\n")},
+	"de.toml": {Data: []byte("[reason]\nwords-delivery = \"Es geht um ein Paket: {{.Words}}.\"\nlink-text-differs = \"Der Link zeigt {{.Shown}}, führt aber zu {{.Target}}.\"\nwords-urgency = \"Die Nachricht setzt Sie unter Druck.\"\nwords-bank = \"Sie fragt nach Ihrer Karte.\"\nlinks-own = \"Alle Links führen zu {{.Domain}}.\"\n")},
+	"en.toml": {Data: []byte("[reason]\nwords-delivery = \"It speaks of a parcel: {{.Words}}.\"\nlink-text-differs = \"The link shows {{.Shown}}, but leads to {{.Target}}.\"\nwords-urgency = \"The message presses you.\"\nwords-bank = \"It asks for your card.\"\nlinks-own = \"All links lead to {{.Domain}}.\"\n")},
 }
 
 func centre() parts.Centre {

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/belfry-centre/belfry/internal/analysis/verdict"
+	"github.com/belfry-centre/belfry/internal/analysis/verdict/reference"
 	"github.com/belfry-centre/belfry/internal/platform/database"
 	"github.com/belfry-centre/belfry/internal/platform/database/databasetest"
 	"github.com/belfry-centre/belfry/internal/platform/locale"
@@ -175,6 +176,55 @@ func TestReasons(t *testing.T) {
 	unsure.Automatic = false
 	if got := fmt.Sprint(codes(unsure)); got != "[link-text-differs words-bank]" {
 		t.Errorf("unsure: %s", got)
+	}
+}
+
+// TestWording: a parameter that is missing leaves the reason out, and words
+// that the sentence quotes are not quoted again.
+func TestWording(t *testing.T) {
+	h := writing(t, Options{})
+	i := Item{Verdict: verdict.Phishing, Automatic: true, Brand: reference.Brands()[0].ID, Reasons: []verdict.Reason{
+		{Code: "link-text-differs", Weight: 3, Params: map[string]string{"Shown": "a", "Target": "\u200b"}},
+		{Code: "words-delivery", Weight: 2, Params: map[string]string{"Words": "your parcel"}, Evidence: "your parcel"},
+	}}
+	m := h.write(t, Subject{Proved: true, Channel: "smtp", Address: "jan@public.example", Items: []Item{i}}, History{}, "en")
+	if strings.Contains(m.Text, "The link shows") {
+		t.Errorf("a sentence with a hole:\n%s", m.Text)
+	}
+	if strings.Count(m.Text, "your parcel") != 1 {
+		t.Errorf("quoted twice, or not at all:\n%s", m.Text)
+	}
+	if !strings.Contains(m.Text, "come from "+reference.Brands()[0].Name()+".") {
+		t.Errorf("the brand's name is missing:\n%s", m.Text)
+	}
+}
+
+// TestRealWording: every reason there is can be told in every language.
+func TestRealWording(t *testing.T) {
+	catalogue, err := locale.Load(Locales, verdict.Wording)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := writing(t, Options{})
+	h.text = catalogue
+	for _, r := range verdict.Table() {
+		v := verdict.Phishing
+		if r.Weight < 0 {
+			v = verdict.Legitimate
+		}
+		names, _ := catalogue.Placeholders("reason." + r.Code)
+		params := map[string]string{}
+		for _, n := range names {
+			params[n] = "x.example"
+		}
+		content := h.pick(Subject{Items: []Item{{Verdict: v, Automatic: true, Reasons: []verdict.Reason{
+			{Code: r.Code, Weight: r.Weight, Params: params},
+		}}}}, Full)
+		for _, lang := range locale.Languages() {
+			if c := h.writer(lang).compose(content); len(c.Sections[0].Points) != 1 {
+				t.Errorf("%s: %s is not told", lang, r.Code)
+			}
+		}
 	}
 }
 

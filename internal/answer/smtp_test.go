@@ -111,6 +111,7 @@ func TestThroughRealSMTP(t *testing.T) {
 		if e := h.wait(t); e.Report != ids["gone"] || e.State != Failed {
 			t.Errorf("settled: %+v", e)
 		}
+		waitFor(t, func() bool { return h.count(t, "answer") == 3 })
 		waitFor(t, func() bool {
 			return h.row(t, ids["jan"]).attempts == 1 && h.row(t, ids["els"]).attempts == 1 && h.leased(t) == 0
 		})
