@@ -157,25 +157,24 @@ func (c *Capability) submissionOf(contentType string, body []byte) (Submission, 
 	return s, nil
 }
 
-type pageInput struct {
-	Limit int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"How many reports at most."`
-	After string `query:"after" maxLength:"20" doc:"What next said on the page before."`
-}
-
-func (p pageInput) after() (database.ID, error) {
-	if p.After == "" {
+// after reads the cursor of a page; empty is the first one.
+func after(s string) (database.ID, error) {
+	if s == "" {
 		return 0, nil
 	}
-	return database.ParseID(p.After)
+	return database.ParseID(s)
 }
 
 type listInput struct {
-	pageInput
+	Limit   int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"How many reports at most."`
+	After   string `query:"after" maxLength:"20" doc:"What next said on the page before."`
 	Verdict string `query:"verdict" maxLength:"20" doc:"Only reports with this verdict: phishing, malware, scam, spam, legitimate, exercise or unclear."`
 	State   string `query:"state" maxLength:"20" doc:"Only reports in this state: accepted, assessed, waiting, answered, closed or failed."`
 }
 
-type reportItem struct {
+// ReportItem is a report in the lists of the API. It is exported because it is
+// embedded in what the API describes.
+type ReportItem struct {
 	ID         database.ID `json:"id" type:"string"`
 	ReceivedAt time.Time   `json:"received_at"`
 	Channel    string      `json:"channel" doc:"smtp, api, form, import, imap; the list is open."`
@@ -187,20 +186,21 @@ type reportItem struct {
 	Campaign   string      `json:"campaign" doc:"The campaign that the report belongs to; empty for none."`
 }
 
-func itemOf(s Summary) reportItem {
-	return reportItem{
+func itemOf(s Summary) ReportItem {
+	return ReportItem{
 		ID: s.ID, ReceivedAt: s.ReceivedAt, Channel: string(s.Channel), Subject: s.Subject, Language: s.Language,
 		Verdict: string(s.Verdict), Score: s.Score, State: string(s.State),
 	}
 }
 
-type reportPage struct {
-	Items []reportItem `json:"items" nullable:"false"`
+// ReportPage is a page of reports in the API; see ReportItem.
+type ReportPage struct {
+	Items []ReportItem `json:"items" nullable:"false"`
 	Next  string       `json:"next" doc:"For after, to get the next page; empty on the last one."`
 }
 
-func pageOf(p Page) reportPage {
-	out := reportPage{Items: make([]reportItem, len(p.Items))}
+func pageOf(p Page) ReportPage {
+	out := ReportPage{Items: make([]ReportItem, len(p.Items))}
 	for i, s := range p.Items {
 		out.Items[i] = itemOf(s)
 	}
@@ -210,14 +210,14 @@ func pageOf(p Page) reportPage {
 	return out
 }
 
-type listOutput struct{ Body reportPage }
+type listOutput struct{ Body ReportPage }
 
 func (c *Capability) apiList(ctx context.Context, in *listInput) (*listOutput, error) {
-	after, err := in.after()
+	last, err := after(in.After)
 	if err != nil {
 		return nil, err
 	}
-	q := Query{Verdict: verdict.Verdict(in.Verdict), State: State(in.State), After: after, Limit: in.Limit}
+	q := Query{Verdict: verdict.Verdict(in.Verdict), State: State(in.State), After: last, Limit: in.Limit}
 	if q.Verdict != "" && !slices.Contains(Verdicts(), q.Verdict) {
 		return nil, fault.New(fault.Invalid, "There is no such verdict.")
 	}
@@ -236,7 +236,7 @@ type getInput struct {
 }
 
 type reportDetail struct {
-	reportItem
+	ReportItem
 	Automatic   bool             `json:"automatic" doc:"The verdict is sure enough to act without a person."`
 	Class       string           `json:"class" doc:"Empty for a person's mail; bounce, auto-reply, list, own, loop; the list is open."`
 	Desk        string           `json:"desk"`
@@ -318,12 +318,12 @@ func (c *Capability) apiGet(ctx context.Context, in *getInput) (*getOutput, erro
 	if err != nil {
 		return nil, err
 	}
-	p, answered, err := c.Panel(ctx, v, id)
+	p, answered, err := c.Panel(ctx, v, id, "")
 	if err != nil {
 		return nil, err
 	}
 	d := reportDetail{
-		reportItem: itemOf(r.Summary), Automatic: r.Automatic, Class: string(r.Class), Desk: r.Desk, Size: r.Size, RawKept: r.RawKept,
+		ReportItem: itemOf(r.Summary), Automatic: r.Automatic, Class: string(r.Class), Desk: r.Desk, Size: r.Size, RawKept: r.RawKept,
 		Held: r.Held, Reporter: r.Reporter, Proved: r.Proved(), Messages: make([]messageItem, len(r.Items)),
 		Observables: make([]observableItem, len(r.Observables)),
 	}
@@ -382,14 +382,15 @@ func timeOrNil(t time.Time) *time.Time {
 }
 
 type searchInput struct {
-	pageInput
+	Limit int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"How many reports at most."`
+	After string `query:"after" maxLength:"20" doc:"What next said on the page before."`
 	Value string `query:"value" required:"true" minLength:"1" maxLength:"8192" doc:"A URL, domain, address, IP address or SHA-256, defanged or not."`
 }
 
 type searchOutput struct {
 	Body struct {
 		Observables []foundItem `json:"observables" nullable:"false" doc:"The value, in each way in which it was seen; empty when it never was."`
-		reportPage
+		ReportPage
 	}
 }
 
@@ -400,16 +401,16 @@ type foundItem struct {
 }
 
 func (c *Capability) apiSearch(ctx context.Context, in *searchInput) (*searchOutput, error) {
-	after, err := in.after()
+	last, err := after(in.After)
 	if err != nil {
 		return nil, err
 	}
-	found, err := c.Search(ctx, web.VisitOf(ctx).Viewer, in.Value, after, in.Limit)
+	found, err := c.Search(ctx, web.VisitOf(ctx).Viewer, in.Value, last, in.Limit)
 	if err != nil {
 		return nil, err
 	}
 	out := &searchOutput{}
-	out.Body.reportPage = pageOf(found.Page)
+	out.Body.ReportPage = pageOf(found.Page)
 	out.Body.Observables = make([]foundItem, len(found.Observables))
 	for i, o := range found.Observables {
 		out.Body.Observables[i] = foundItem{o.ID, string(o.Type), o.Value}

@@ -49,10 +49,14 @@ type Senders interface {
 	Check(ctx context.Context, in mailauth.CheckInput) mailauth.Result
 }
 
-// Answers is the port to the capability that answers. The bool is false while
-// there is no answer.
+// Answers is the port to the capability that answers.
 type Answers interface {
-	AnswerFor(ctx context.Context, report database.ID) (Panel, bool, error)
+	// AnswerFor returns what the report was answered, in that language; "" is
+	// the one in which it was answered. The bool is false while it was not.
+	AnswerFor(ctx context.Context, report database.ID, language string) (Panel, bool, error)
+	// AnswerStates returns how far the answers to these reports have come, at
+	// most MaxPage of them; those without an answer are left out.
+	AnswerStates(ctx context.Context, reports []database.ID) (map[database.ID]string, error)
 }
 
 // withDefaults fills the zero fields.
@@ -122,7 +126,7 @@ func (c *Capability) Register(p *parts.Parts) error {
 	if p.API != nil {
 		c.registerAPI(p.API)
 	}
-	return nil
+	return c.registerPages(p)
 }
 
 // record appends to the audit log in the transaction of what it tells.

@@ -207,7 +207,7 @@ func TestHostileStringsInEveryField(t *testing.T) {
 			if _, err := h.Search(t.Context(), analyst, bad, 0, 10); err != nil && !fault.Is(err, fault.Invalid) {
 				t.Error(err)
 			}
-			if _, err := h.Follow(t.Context(), bad); !fault.Is(err, fault.NotFound) {
+			if _, err := h.Follow(t.Context(), bad, ""); !fault.Is(err, fault.NotFound) {
 				t.Error(err)
 			}
 		}
@@ -246,7 +246,7 @@ func TestFollowTokens(t *testing.T) {
 	at := newClock()
 	h := newHouse(t, databasetest.Open(t, database.Options{Clock: at.Now}, schemas...), Options{FollowDays: 10})
 	one, two := h.accept(mailed("ann@example.net", 1)), h.accept(mailed("ann@example.net", 2))
-	if f, err := h.Follow(t.Context(), one.FollowToken); err != nil || f.ID != one.ID || f.State != StateAccepted || f.Language != "en" {
+	if f, err := h.Follow(t.Context(), one.FollowToken, ""); err != nil || f.ID != one.ID || f.State != StateAccepted || f.Language != "en" {
 		t.Errorf("Follow = %+v, %v", f, err)
 	}
 	swapped := two.FollowToken[:11] + one.FollowToken[11:] // the one's secret with the other's id
@@ -254,12 +254,12 @@ func TestFollowTokens(t *testing.T) {
 		"", "x", swapped, strings.Repeat("A", 32), one.FollowToken[:31], one.FollowToken + "A", one.FollowToken[:31] + "!",
 		strings.Repeat("_", 32),
 	} {
-		if _, err := h.Follow(t.Context(), token); !fault.Is(err, fault.NotFound) {
+		if _, err := h.Follow(t.Context(), token, ""); !fault.Is(err, fault.NotFound) {
 			t.Errorf("Follow(%q): %v", token, err)
 		}
 	}
 	at.add(10*24*time.Hour + time.Minute)
-	if _, err := h.Follow(t.Context(), one.FollowToken); !fault.Is(err, fault.NotFound) {
+	if _, err := h.Follow(t.Context(), one.FollowToken, ""); !fault.Is(err, fault.NotFound) {
 		t.Errorf("an expired token: %v", err)
 	}
 	if f, err := h.Facts(t.Context(), one.ID); err != nil || f.Follow != "" {

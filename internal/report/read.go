@@ -270,24 +270,25 @@ func (c *Capability) Raw(ctx context.Context, v account.Viewer, id database.ID) 
 }
 
 // Panel returns what the report was answered, for staff; false while it was
-// not.
-func (c *Capability) Panel(ctx context.Context, v account.Viewer, id database.ID) (Panel, bool, error) {
+// not. The language is nl, fr, de, en, or "" for the answer's own.
+func (c *Capability) Panel(ctx context.Context, v account.Viewer, id database.ID, language string) (Panel, bool, error) {
 	if err := account.Require(v, account.ReadReport); err != nil {
 		return Panel{}, false, err
 	}
-	return c.answerFor(ctx, id)
+	return c.answerFor(ctx, id, language)
 }
 
-func (c *Capability) answerFor(ctx context.Context, id database.ID) (Panel, bool, error) {
+func (c *Capability) answerFor(ctx context.Context, id database.ID, language string) (Panel, bool, error) {
 	if c.o.Answers == nil {
 		return Panel{}, false, nil
 	}
-	return c.o.Answers.AnswerFor(ctx, id)
+	return c.o.Answers.AnswerFor(ctx, id, language)
 }
 
-// Follow returns what the holder of a follow link may see. It changes nothing.
-// The error is NotFound for a token that is wrong, or not any more valid.
-func (c *Capability) Follow(ctx context.Context, token string) (Followed, error) {
+// Follow returns what the holder of a follow link may see, with the answer in
+// that language; "" is the answer's own. It changes nothing. The error is
+// NotFound for a token that is wrong, or not any more valid.
+func (c *Capability) Follow(ctx context.Context, token, language string) (Followed, error) {
 	gone := fault.New(fault.NotFound, "There is no such report, or its link has expired.")
 	id, ok := tokenID(token)
 	if !ok {
@@ -308,16 +309,16 @@ func (c *Capability) Follow(ctx context.Context, token string) (Followed, error)
 	case !checkFollow(token, f.hash) || !now.Before(database.Time(f.until)):
 		return Followed{}, gone
 	}
-	out := Followed{ID: id, ReceivedAt: r.ReceivedAt, State: r.State}
+	out := Followed{ID: id, ReceivedAt: r.ReceivedAt, Until: database.Time(f.until), State: r.State}
 	if langs := r.languages(c.deskLanguage(r.Desk)); len(langs) > 0 {
 		out.Language = langs[0]
 	}
-	p, told, err := c.answerFor(ctx, id)
+	p, told, err := c.answerFor(ctx, id, language)
 	if err != nil {
 		return Followed{}, err
 	}
 	if told {
-		p.Why = ""
+		p.Why, p.WhyText = "", ""
 		out.Panel = &p
 	}
 	return out, nil

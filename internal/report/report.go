@@ -322,21 +322,40 @@ type Found struct {
 	Page
 }
 
-// Panel is what has been answered, for a page about the report.
+// Panel is what has been answered, for a page about the report. All of it is
+// plain text in which foreign words are defanged; whoever shows it escapes it.
 type Panel struct {
-	State    string // how far the answer has come
-	Kind     string // full, careful, acknowledgement or none
-	Why      string // a code; for staff only
-	Language string
-	Subject  string
-	Text     string // plain text with defanged foreign words
-	SentAt   time.Time
+	State     string // how far the answer has come
+	StateText string // the same in words
+	Kind      string // full, careful, acknowledgement or none
+	Why       string // a code; for staff only, as is its sentence
+	WhyText   string
+	Language  string
+	Subject   string // the whole in one line
+	Intro     []string
+	Sections  []PanelSection
+	Closing   []string
+	Text      string // Intro, Sections and Closing laid out as text
+	SentAt    time.Time
 }
+
+// PanelSection is one part of an answer; whatever is empty is left out.
+type PanelSection struct {
+	Heading string
+	About   string // the subject of the message that the section is about
+	Text    []string
+	Points  []PanelPoint // reasons
+	Steps   []string     // what to do, in this order
+}
+
+// PanelPoint is one reason, and the message's own words that show it.
+type PanelPoint struct{ Text, Words string }
 
 // Followed is what the holder of a follow link may see: no score, no code.
 type Followed struct {
 	ID         database.ID
 	ReceivedAt time.Time
+	Until      time.Time // when the link stops working
 	State      State
 	Language   string // in which the reporter is addressed
 	Panel      *Panel // nil while there is no answer
