@@ -96,7 +96,7 @@ func weigh(reasons []Reason) weights {
 		if !ok {
 			continue
 		}
-		r.Weight = row.Weight * r.Strength
+		r.Weight = math.Round(100*row.Weight*r.Strength) / 100
 		if row.Weight < 0 {
 			w.against += r.Weight
 			continue
