@@ -80,8 +80,8 @@ func schemaOf(v any) (*node, error) {
 func (n *node) read(index []int) error {
 	for i := range n.typ.NumField() {
 		f := n.typ.Field(i)
-		if !f.IsExported() {
-			continue
+		if !f.IsExported() || f.Tag.Get("toml") == "-" {
+			continue // what the program sets by itself, such as ports
 		}
 		c := &node{name: keyOf(f), doc: f.Tag.Get("doc"), env: f.Tag.Get("env"), sample: f.Tag.Get("example"), typ: f.Type}
 		c.preset, c.has = f.Tag.Lookup("default")

@@ -128,6 +128,7 @@ func TestAPanicLeavesTheStoreUsable(t *testing.T) {
 func TestACallerWhoGoesAwayHarmsNobody(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, db *database.DB) {
 		gone, cancel := context.WithCancel(t.Context())
+		defer cancel()
 		var wg sync.WaitGroup
 		var kept atomic.Int64
 		for i := range 100 {
