@@ -1,8 +1,10 @@
 package mailin
 
 import (
+	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -329,4 +331,29 @@ func TestReplyTextIsOneShortLine(t *testing.T) {
 	if !strings.HasPrefix(got, "H?  250 ok?xxx") || len(got) != 400 {
 		t.Errorf("%q", got)
 	}
+}
+
+// BenchmarkSession is the cost of SMTP alone: 20 clients, mails of 30 kB,
+// an Accept that does nothing.
+func BenchmarkSession(b *testing.B) {
+	s, _ := start(b, Options{Accept: func(context.Context, Envelope, []byte) error { return nil }})
+	mail := strings.Repeat(strings.Repeat("lorem ipsum. ", 6)+"\r\n", 375) + ".\r\n"
+	b.SetBytes(int64(len(mail)))
+	b.SetParallelism(20)
+	b.RunParallel(func(pb *testing.PB) {
+		p := dial(b, s)
+		p.conn.SetDeadline(time.Time{})
+		p.expect("220")
+		p.send("EHLO x\r\n")
+		p.expect("250")
+		for pb.Next() {
+			p.send("MAIL FROM:<>\r\nRCPT TO:<desk@belfry.example>\r\nDATA\r\n")
+			for range 3 {
+				p.reply()
+			}
+			p.send(mail)
+			p.expect("250")
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "mails/s")
 }
