@@ -77,7 +77,7 @@ func (s *partitions) ensure(ctx context.Context, month string) error {
 		return nil
 	}
 	err := s.db.Update(ctx, func(tx *database.Tx) error {
-		if err := lockPartitions(ctx, tx); err != nil {
+		if err := lockPartitions(ctx, tx, makeWait); err != nil {
 			return err
 		}
 		there, err := attached(ctx, tx, month)
@@ -102,12 +102,21 @@ func (s *partitions) ensure(ctx context.Context, month string) error {
 	return err
 }
 
+// How long to wait for a lock. Who makes a month has a report in its hands and
+// waits for any drop; who drops one lets go soon, for those behind it wait too.
+const (
+	makeWait  = "30s"
+	dropWait  = "500ms"
+	dropTries = 4
+	dropPause = time.Second
+)
+
 // lockPartitions lets one node change the partitions at a time.
-func lockPartitions(ctx context.Context, tx *database.Tx) error {
-	if _, err := tx.Exec(ctx, "SET LOCAL lock_timeout = '3s'"); err != nil {
+func lockPartitions(ctx context.Context, tx *database.Tx, wait string) error {
+	if _, err := tx.Exec(ctx, "SET LOCAL lock_timeout = '"+wait+"'"); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(7303)")
+	_, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(7303, hashtext(current_schema()))")
 	return err
 }
 
@@ -194,14 +203,28 @@ func (s *partitions) Months(ctx context.Context) ([]string, error) {
 }
 
 // DropMonth implements Store. Whoever reads the parent table for long (a dump)
-// is in its way; it gives up after three seconds, so that nobody queues behind
-// it for longer.
+// is in its way; it tries a few times, and then leaves it to the caller.
 func (s *partitions) DropMonth(ctx context.Context, month string) error {
 	if err := mayDrop(month, s.db.Now()); err != nil {
 		return err
 	}
-	err := s.db.Update(ctx, func(tx *database.Tx) error {
-		if err := lockPartitions(ctx, tx); err != nil {
+	for try := 1; ; try++ {
+		err := s.drop(ctx, month)
+		if !isLockTimeout(err) || try == dropTries {
+			return storeError(err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(dropPause):
+		}
+	}
+}
+
+func (s *partitions) drop(ctx context.Context, month string) error {
+	defer s.known.Delete(month)
+	return s.db.Update(ctx, func(tx *database.Tx) error {
+		if err := lockPartitions(ctx, tx, dropWait); err != nil {
 			return err
 		}
 		there, err := attached(ctx, tx, month)
@@ -214,8 +237,6 @@ func (s *partitions) DropMonth(ctx context.Context, month string) error {
 		_, err = tx.Exec(ctx, "DROP TABLE "+table(month))
 		return err
 	})
-	s.known.Delete(month)
-	return storeError(err)
 }
 
 // Each implements Store.
@@ -275,4 +296,10 @@ func (s *partitions) Close() error { return nil }
 func isUndefined(err error) bool {
 	e, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && e.Code == "42P01"
+}
+
+// isLockTimeout reports whether somebody else holds what is needed.
+func isLockTimeout(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && e.Code == "55P03"
 }
