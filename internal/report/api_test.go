@@ -178,8 +178,12 @@ func TestIdempotencyKeysOfTheAPI(t *testing.T) {
 // answers says that everything has been answered.
 type answers struct{}
 
-func (answers) AnswerFor(context.Context, database.ID) (Panel, bool, error) {
+func (answers) AnswerFor(context.Context, database.ID, string) (Panel, bool, error) {
 	return Panel{State: "sent", Kind: "full", Why: "sure", Language: "en", Subject: "Re", Text: "It is phishing.", SentAt: time.Unix(1e9, 0).UTC()}, true, nil
+}
+
+func (answers) AnswerStates(context.Context, []database.ID) (map[database.ID]string, error) {
+	return nil, nil
 }
 
 func TestReadThroughTheAPI(t *testing.T) {
