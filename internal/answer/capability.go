@@ -15,6 +15,7 @@ import (
 	"github.com/belfry-centre/belfry/internal/analysis/verdict/reference"
 	"github.com/belfry-centre/belfry/internal/parts"
 	"github.com/belfry-centre/belfry/internal/platform/audit"
+	"github.com/belfry-centre/belfry/internal/platform/config"
 	"github.com/belfry-centre/belfry/internal/platform/database"
 	"github.com/belfry-centre/belfry/internal/platform/event"
 	"github.com/belfry-centre/belfry/internal/platform/job"
@@ -123,30 +124,70 @@ func (c *Capability) Register(p *parts.Parts) error {
 	return nil
 }
 
-// prepare checks the options and puts the defaults in, every fault at once.
-func (c *Capability) prepare() error {
-	var faults []error
-	o := &c.opt
-	if o.Reports == nil {
-		faults = append(faults, errors.New("no port to the reports"))
-	}
-	for _, n := range []struct {
-		name     string
-		value    *int
-		fallback int
-	}{
+// numbers are the settings that are counts, and their defaults.
+func (o *Options) numbers() []number {
+	return []number{
 		{"per_hour", &o.PerHour, 20},
 		{"per_day", &o.PerDay, 60},
 		{"reports_per_day", &o.ReportsPerDay, 200},
 		{"alike_per_day", &o.AlikePerDay, 5},
 		{"acknowledgements_per_hour", &o.AcknowledgementsPerHour, 2000},
 		{"keep_days", &o.KeepDays, 90},
-	} {
-		switch {
-		case *n.value == 0:
+	}
+}
+
+type number struct {
+	key      string
+	value    *int
+	fallback int
+}
+
+// Validate says what is wrong with the settings (config.Validator); the
+// contacts say it themselves.
+func (o Options) Validate() (problems []config.Problem) {
+	for _, n := range o.numbers() {
+		if *n.value < 0 {
+			problems = append(problems, config.Problem{Key: n.key, Message: "is under zero"})
+		}
+	}
+	if _, _, ok := split(o.From); o.From != "" && !ok {
+		problems = append(problems, config.Problem{Key: "from", Message: "is not a mail address"})
+	}
+	return problems
+}
+
+// Validate says what is wrong with the contact (config.Validator).
+func (c Contact) Validate() (problems []config.Problem) {
+	if c.in("en") == "" {
+		problems = append(problems, config.Problem{Message: "has no sentence in any language"})
+	}
+	if len(c.After) == 0 {
+		problems = append(problems, config.Problem{Key: "after", Message: "is empty, so that the contact would never be told"})
+	}
+	for _, a := range c.After {
+		if !slices.Contains(asks, Ask(a)) {
+			problems = append(problems, config.Problem{Key: "after", Message: fmt.Sprintf("%q is none of %v", a, asks)})
+		}
+	}
+	return problems
+}
+
+// prepare checks the options and puts the defaults in.
+func (c *Capability) prepare() error {
+	o := &c.opt
+	if o.Reports == nil {
+		return errors.New("there is no port to the reports")
+	}
+	problems := o.Validate()
+	for _, contact := range o.Contacts {
+		problems = append(problems, contact.Validate()...)
+	}
+	if len(problems) > 0 {
+		return &config.Error{Problems: problems}
+	}
+	for _, n := range o.numbers() {
+		if *n.value == 0 {
 			*n.value = n.fallback
-		case *n.value < 0:
-			faults = append(faults, fmt.Errorf("%s is under zero", n.name))
 		}
 	}
 	o.ReportsPerDay = min(o.ReportsPerDay, maxLookBack)
@@ -155,7 +196,7 @@ func (c *Capability) prepare() error {
 	}
 	local, domain, ok := split(o.From)
 	if !ok {
-		faults = append(faults, fmt.Errorf("from: %q is not an address", o.From))
+		return fmt.Errorf("the centre's mail domain %q makes no address", c.centre.Domain)
 	}
 	c.from = mail.Address{Name: c.centre.Name, Address: o.From}
 	c.rules = rules{
@@ -169,12 +210,7 @@ func (c *Capability) prepare() error {
 	for _, b := range reference.Brands() {
 		c.brands[b.ID] = brandName(b.Name())
 	}
-	for i, contact := range o.Contacts {
-		if err := contact.check(); err != nil {
-			faults = append(faults, fmt.Errorf("contact %d: %w", i+1, err))
-		}
-	}
-	return errors.Join(faults...)
+	return nil
 }
 
 func set(values []string) map[string]bool {
@@ -183,21 +219,6 @@ func set(values []string) map[string]bool {
 		m[strings.ToLower(strings.TrimPrefix(strings.TrimSpace(v), "@"))] = true
 	}
 	return m
-}
-
-func (c Contact) check() error {
-	if c.in("en") == "" {
-		return errors.New("no sentence in any language")
-	}
-	if len(c.After) == 0 {
-		return errors.New("after is empty: it would never be told")
-	}
-	for _, a := range c.After {
-		if !slices.Contains(asks, Ask(a)) {
-			return fmt.Errorf("after: %q is none of %v", a, asks)
-		}
-	}
-	return nil
 }
 
 // in returns the sentence in that language, or in the first that has one.

@@ -181,6 +181,9 @@ func (c *Capability) send(ctx context.Context, task *job.Task) error {
 		return end(Sent, r.decision.Why, "")
 	}
 	code, permanent := refusal(err)
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return ctx.Err() // we are being stopped: the attempt does not count
+	}
 	if permanent {
 		c.log.Warn("the relay refused an answer for good", "answer", r.id, "code", code)
 		return end(Failed, r.decision.Why, code)
@@ -206,13 +209,12 @@ func (s scrubbed) Unwrap() error { return s.error }
 func refusal(err error) (code string, permanent bool) {
 	e, ok := errors.AsType[*mailout.Error](err)
 	switch {
-	case !ok && errors.Is(err, context.DeadlineExceeded):
-		return "timeout", false
-	case !ok:
-		return "unreachable", false
-	case e.Code == 0 && e.Permanent:
+	case ok && e.Code == 0 && e.Permanent:
 		return "unsendable", true
-	case e.Code == 0:
+	case ok && e.Code != 0:
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timeout", false
+	default:
 		return "unreachable", false
 	}
 	code = strconv.Itoa(e.Code)

@@ -43,7 +43,7 @@ func TestSent(t *testing.T) {
 			t.Error("the mail has another Message-ID than the row")
 		}
 		p, ok, err := h.Panel(context.Background(), id, "fr")
-		if err != nil || !ok || p.State != Sent || p.Content.Title != "Votre signalement : c'est de l'hameçonnage" || p.StateText == "" {
+		if err != nil || !ok || p.State != Sent || p.Content.Title != "Votre signalement : c'est de l'hameçonnage" || p.StateText == "" {
 			t.Errorf("panel: %+v, %v, %v", p, ok, err)
 		}
 		if _, ok, err := h.Panel(context.Background(), 99, ""); ok || err != nil {
@@ -422,4 +422,63 @@ func TestGoneAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	waitFor(t, func() bool { return h.count(t, "job") <= 1 && h.count(t, "job_dead") == 1 })
+}
+
+func TestRefusal(t *testing.T) {
+	for _, tt := range []struct {
+		err       error
+		code      string
+		permanent bool
+	}{
+		{&mailout.Error{Permanent: true, Code: 550, Enhanced: "5.1.1"}, "550 5.1.1", true},
+		{&mailout.Error{Permanent: true, Code: 554}, "554", true},
+		{fmt.Errorf("x: %w", &mailout.Error{Code: 421}), "421", false},
+		{&mailout.Error{Permanent: true}, "unsendable", true},
+		{&mailout.Error{Err: errDown}, "unreachable", false},
+		{&mailout.Error{Err: context.DeadlineExceeded}, "timeout", false},
+		{context.DeadlineExceeded, "timeout", false},
+		{errDown, "unreachable", false},
+		{&mailout.Error{Code: 450, Enhanced: "4.2.0 <jan@public.example>"}, "450", false},
+	} {
+		if code, permanent := refusal(tt.err); code != tt.code || permanent != tt.permanent {
+			t.Errorf("refusal(%v) = %q, %v", tt.err, code, permanent)
+		}
+	}
+}
+
+// TestStopped: being stopped in the middle of sending costs no attempt.
+func TestStopped(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, db *database.DB) {
+		slow := &stuck{began: make(chan bool, 1)}
+		h := build(t, db, Options{Sender: slow})
+		id := h.desk.put(full())
+		if err := h.queue.Start(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		h.assess(t, id)
+		<-slow.began
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		if err := h.queue.Stop(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if row := h.row(t, id); row.state != Pending || row.attempts != 0 {
+			t.Errorf("row: %+v", row)
+		}
+		r := &relay{}
+		h2 := build(t, db, Options{Sender: r, Reports: h.desk})
+		h2.start(t)
+		if e := h2.wait(t); e.State != Sent || h2.row(t, id).attempts != 1 {
+			t.Errorf("settled: %+v after %d attempts", e, h2.row(t, id).attempts)
+		}
+	}, schemas...)
+}
+
+// stuck is a Sender that never comes back by itself.
+type stuck struct{ began chan bool }
+
+func (s *stuck) Send(ctx context.Context, _ string, _ []string, _ []byte) error {
+	s.began <- true
+	<-ctx.Done()
+	return &mailout.Error{Err: ctx.Err()}
 }

@@ -157,10 +157,11 @@ func heading(b *strings.Builder, s string) {
 const width = 72
 
 // wrap writes s as lines; first stands before the first one, then before the
-// others. A word that is longer than a line stays whole.
+// others. A word that is longer than a line stays whole, and so do words with a
+// space that does not break between them.
 func wrap(b *strings.Builder, first, then, s string) {
 	line, column := first, 0
-	for n, word := range strings.Fields(s) {
+	for n, word := range strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || r == '\t' || r == '\n' }) {
 		size := utf8.RuneCountInString(word)
 		switch {
 		case n == 0:

@@ -440,8 +440,8 @@ func TestOptions(t *testing.T) {
 		o    Options
 		want string
 	}{
-		{Options{PerDay: -1, KeepDays: -2}, "per_day is under zero\nkeep_days"},
-		{Options{From: "not an address"}, "is not an address"},
+		{Options{PerDay: -1, KeepDays: -2}, "per_day: is under zero\nkeep_days"},
+		{Options{From: "not an address"}, "is not a mail address"},
 		{Options{Contacts: []Contact{{After: []string{"paid"}}}}, "no sentence"},
 		{Options{Contacts: []Contact{{EN: "x"}}}, "never be told"},
 		{Options{Contacts: []Contact{{EN: "x", After: []string{"payed"}}}}, `"payed"`},
