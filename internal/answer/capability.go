@@ -20,6 +20,7 @@ import (
 	"github.com/belfry-centre/belfry/internal/platform/event"
 	"github.com/belfry-centre/belfry/internal/platform/job"
 	"github.com/belfry-centre/belfry/internal/platform/locale"
+	"github.com/belfry-centre/belfry/internal/platform/mailout"
 )
 
 //go:embed migrations/*.sql
@@ -71,6 +72,8 @@ type Contact struct {
 type Sender interface {
 	Send(ctx context.Context, from string, to []string, msg []byte) error
 }
+
+var _ Sender = (*mailout.Relay)(nil)
 
 // Reports is the port to the capability that owns the reports. An error of kind
 // NotFound means that the report is gone.
