@@ -10,13 +10,14 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/belfry-centre/belfry/internal/analysis"
 	"github.com/belfry-centre/belfry/internal/platform/locale"
 	"github.com/belfry-centre/belfry/internal/platform/mailout"
 )
 
 // Header is the header field that every answer carries, so that it is known
 // when it comes back. Its value is the centre's mail domain.
-const Header = "X-Belfry-Answer"
+const Header = analysis.OwnHeader
 
 //go:embed pages/mail.html
 var pages embed.FS

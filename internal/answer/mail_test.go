@@ -17,6 +17,8 @@ import (
 	"github.com/emersion/go-msgauth/dkim"
 	"golang.org/x/net/html"
 
+	"github.com/belfry-centre/belfry/internal/analysis"
+	"github.com/belfry-centre/belfry/internal/analysis/message"
 	"github.com/belfry-centre/belfry/internal/analysis/verdict"
 	"github.com/belfry-centre/belfry/internal/analysis/verdict/reference"
 	"github.com/belfry-centre/belfry/internal/platform/database"
@@ -418,6 +420,35 @@ func TestHeaders(t *testing.T) {
 	}
 	if !strings.HasSuffix(h.messageID(42), "@centre.example>") || h.messageID(42) == h.messageID(43) {
 		t.Errorf("Message-ID: %q", h.messageID(42))
+	}
+}
+
+// TestComesBack: an answer that comes back is known for ours, and decides to
+// nothing.
+func TestComesBack(t *testing.T) {
+	h := writing(t, Options{})
+	msg, err := mailout.Compose(h.write(t, full(), History{}, "de"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := full()
+	s.Robot = Robot(analysis.Classify(message.Parse(msg, message.Limits{})))
+	if d := decide(s, History{}, h.rules); d.Why != WhyOwn || d.Mail != None {
+		t.Errorf("decided %v", d)
+	}
+}
+
+// TestClasses: what analysis calls automatic mail is what is refused here.
+func TestClasses(t *testing.T) {
+	for class, want := range map[analysis.Class]Why{
+		analysis.Personal: WhySure, analysis.Bounce: WhyBounce, analysis.AutoReply: WhyAutoReply,
+		analysis.List: WhyList, analysis.Own: WhyOwn, analysis.Loop: WhyLoop,
+	} {
+		s := full()
+		s.Robot = Robot(class)
+		if d := decide(s, History{}, testRules()); d.Why != want {
+			t.Errorf("%q: %v", class, d)
+		}
 	}
 }
 
