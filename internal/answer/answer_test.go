@@ -122,7 +122,7 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// TestMailNeverExceedsPage: who is told less by mail for volume must not read
+// TestMailNeverExceedsProof: who is told less by mail for volume must not read
 // more on the page, and nothing foreign reaches who is not proved.
 func TestMailNeverExceedsProof(t *testing.T) {
 	for bits := range 1 << 6 {
