@@ -12,6 +12,7 @@ import (
 
 	"github.com/belfry-centre/belfry/internal/analysis"
 	"github.com/belfry-centre/belfry/internal/analysis/language"
+	"github.com/belfry-centre/belfry/internal/analysis/message"
 	"github.com/belfry-centre/belfry/internal/analysis/observable"
 	"github.com/belfry-centre/belfry/internal/analysis/original"
 	"github.com/belfry-centre/belfry/internal/analysis/verdict"
@@ -320,8 +321,8 @@ func (c *Capability) digest(p pending, x analysis.Examination, proof mailauth.Re
 		if n := len(f.origin.References); n > maxRefs {
 			f.origin.References = f.origin.References[n-maxRefs:]
 		}
-		if p.channel.mail() && len(m.From) == 1 && strings.Contains(m.From[0].Address, "@") {
-			f.reporter = clip(m.From[0].Address, maxAddress)
+		if p.channel.mail() {
+			f.reporter = reporterOf(m, x, p.reporter)
 		}
 	}
 	sure := len(x.Items) > 0
@@ -349,6 +350,21 @@ func (c *Capability) digest(p pending, x analysis.Examination, proof mailauth.Re
 		f.state = StateAssessed
 	}
 	return f
+}
+
+// reporterOf returns the address of who reported by mail: its author, or who
+// redirected it last, for the author of a redirected mail is the suspect. The
+// envelope's sender stands in where neither can be told.
+func reporterOf(m *message.Message, x analysis.Examination, envelope string) string {
+	from := m.From
+	if len(x.Items) > 0 && x.Items[0].Original.How == original.Redirected {
+		from = m.Header.Addresses("Resent-From")
+		from = from[:min(len(from), 1)]
+	}
+	if len(from) == 1 && strings.Contains(from[0].Address, "@") {
+		return clip(from[0].Address, maxAddress)
+	}
+	return envelope
 }
 
 func digestMessage(i int, item analysis.Item) Message {

@@ -22,9 +22,10 @@ func (c *Checker) Check(ctx context.Context, in CheckInput) Result {
 		r.Why = WhyBroken
 		return r
 	}
-	if r.From, r.Domain, r.Why = h.from(); r.Why != "" {
+	if r.From, r.Domain, r.Why = h.sender(); r.Why != "" {
 		return r
 	}
+	r.Redirected = h.redirected()
 	if in.FromTrustedRelay {
 		r.askReceiver(h, in.TrustedReceivers)
 		if r.Proved || r.Why == WhyReceiver {
@@ -49,7 +50,8 @@ func (c *Checker) Check(ctx context.Context, in CheckInput) Result {
 	}
 	r.DKIM = checkDKIM(ctx, dns, h, in.Raw, orDefault(c.Signatures, 5))
 	for i := range r.DKIM {
-		r.DKIM[i].Aligned = aligned(r.DKIM[i].Domain, r.Domain, policy.dkim)
+		// The signatures are the author's, not of who redirected the message.
+		r.DKIM[i].Aligned = !r.Redirected && aligned(r.DKIM[i].Domain, r.Domain, policy.dkim)
 	}
 	r.decide(policy.unknown)
 	return r

@@ -46,6 +46,7 @@ func TestCheck(t *testing.T) {
 	from := func(from string) string { return strings.Replace(message, "Ann <ann@sender.example>", from, 1) }
 	good := sign(t, message, "sender.example", k.rsa, nil)
 	ip := netip.MustParseAddr
+	const resent = "Resent-From: Ann <ann@sender.example>\r\nResent-To: desk@belfry.example\r\n"
 	for _, c := range []struct {
 		name string
 		in   CheckInput
@@ -94,6 +95,10 @@ func TestCheck(t *testing.T) {
 		{"SPF of another", CheckInput{Raw: []byte(message), MailFrom: "a@evil.example", RemoteIP: ip("192.0.2.99")}, "", WhyUnaligned, ""},
 		{"SPF that loops", CheckInput{Raw: []byte(from("a@loop.example")), MailFrom: "a@loop.example", RemoteIP: ip("192.0.2.1")}, "", WhyNothing, ""},
 		{"SPF of our own relay", CheckInput{Raw: []byte(message), MailFrom: "bounce@sender.example", RemoteIP: ip("192.0.2.1"), FromTrustedRelay: true}, "", WhyNothing, ""},
+		{"redirected", CheckInput{Raw: []byte(resent + from("phisher@evil.example")), MailFrom: "ann@sender.example", RemoteIP: ip("192.0.2.1")}, HowSPF, "", "sender.example"},
+		{"redirected, signed by its author", CheckInput{Raw: []byte(resent + sign(t, from("phisher@evil.example"), "evil.example", k.rsa, nil)), MailFrom: "phisher@evil.example", RemoteIP: ip("192.0.2.99")}, "", WhyUnaligned, ""},
+		{"redirected twice, the last one counts", CheckInput{Raw: []byte(resent + strings.Replace(resent, "sender", "evil", 1) + message), MailFrom: "x@evil.example", RemoteIP: ip("192.0.2.99")}, "", WhyUnaligned, ""},
+		{"one stray Resent-From", CheckInput{Raw: []byte("Resent-From: x@evil.example\r\n" + good)}, HowDKIM, "", "sender.example"},
 		{"two policies count as none", CheckInput{Raw: []byte(from("a@two.example")), MailFrom: "a@two.example", RemoteIP: ip("192.0.2.1")}, HowSPF, "", "two.example"},
 		{"policy not to be had", CheckInput{Raw: []byte(from("a@broken.example")), MailFrom: "a@mail.broken.example", RemoteIP: ip("192.0.2.1")}, "", WhyTemporary, ""},
 	} {

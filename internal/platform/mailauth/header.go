@@ -58,13 +58,30 @@ func readHeader(raw []byte) (header, error) {
 	}
 }
 
-// from returns the one address of the one From field, and its domain.
-func (h header) from() (address, domain string, why Why) {
-	var values []string
+// all returns the values of the fields of that name, in their order.
+func (h header) all(name string) (values []string) {
 	for _, f := range h {
-		if strings.EqualFold(f.name, "From") {
+		if strings.EqualFold(f.name, name) {
 			values = append(values, f.value)
 		}
+	}
+	return values
+}
+
+// redirected reports whether somebody handed the message on as it was (RFC
+// 5322, section 3.6.6). A single stray field, as gateways leave, is none.
+func (h header) redirected() bool {
+	return len(h.all("Resent-From")) > 0 &&
+		len(h.all("Resent-To"))+len(h.all("Resent-Date"))+len(h.all("Resent-Message-ID")) > 0
+}
+
+// sender returns the one address of who sent the message to us, and its
+// domain: that of the one From field, or of who redirected it last, whose
+// field stands on top.
+func (h header) sender() (address, domain string, why Why) {
+	values := h.all("From")
+	if h.redirected() {
+		values = h.all("Resent-From")[:1]
 	}
 	switch len(values) {
 	case 0:

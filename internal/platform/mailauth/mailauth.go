@@ -74,17 +74,18 @@ const (
 // Result is what a Check found. It is kept as JSON. From, domains and reasons
 // are personal data: only Proved, How, Why and outcomes may be logged.
 type Result struct {
-	Proved   bool    `json:"proved"`
-	How      How     `json:"how,omitempty"`
-	Why      Why     `json:"why,omitempty"`
-	From     string  `json:"from,omitempty"`     // the one address in From, as it stands there
-	Domain   string  `json:"domain,omitempty"`   // its domain, lower case, in A-labels
-	By       string  `json:"by,omitempty"`       // the aligned domain that proved it
-	Receiver string  `json:"receiver,omitempty"` // the authserv-id that was believed
-	SPF      SPF     `json:"spf"`
-	DKIM     []DKIM  `json:"dkim,omitempty"`
-	DMARC    DMARC   `json:"dmarc"`
-	Claims   []Claim `json:"claims,omitempty"` // of the believed receiver
+	Proved     bool    `json:"proved"`
+	How        How     `json:"how,omitempty"`
+	Why        Why     `json:"why,omitempty"`
+	From       string  `json:"from,omitempty"`       // the one address in From, or of who redirected the message
+	Redirected bool    `json:"redirected,omitempty"` // the message was handed on as it was; only SPF can prove by whom
+	Domain     string  `json:"domain,omitempty"`     // its domain, lower case, in A-labels
+	By         string  `json:"by,omitempty"`         // the aligned domain that proved it
+	Receiver   string  `json:"receiver,omitempty"`   // the authserv-id that was believed
+	SPF        SPF     `json:"spf"`
+	DKIM       []DKIM  `json:"dkim,omitempty"`
+	DMARC      DMARC   `json:"dmarc"`
+	Claims     []Claim `json:"claims,omitempty"` // of the believed receiver
 }
 
 // SPF is the result for the reverse-path, or for HELO when that is null.

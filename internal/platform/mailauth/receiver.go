@@ -39,6 +39,8 @@ func (r *Result) believe() {
 	by := ""
 	for _, c := range r.Claims {
 		switch {
+		case r.Redirected && c.Method != "spf":
+			// All else speaks of the author, not of who redirected the message.
 		case c.Method == "dmarc" && c.Outcome == Fail:
 			r.Proved, r.How, r.By, r.Why = false, HowNone, "", WhyReceiver
 			r.DMARC.Outcome = Fail

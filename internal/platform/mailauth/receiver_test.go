@@ -20,6 +20,8 @@ func TestTrustedReceiver(t *testing.T) {
 		{name: "SPF, as usual", fields: "Authentication-Results: mx.belfry.example;\r\n spf=pass\r\n\tsmtp.mailfrom=ann@sender.example; dkim=none;"},
 		{name: "DMARC failed, DKIM did not", fields: "Authentication-Results: mx.belfry.example; dkim=pass header.d=sender.example; dmarc=fail header.from=sender.example", why: WhyReceiver},
 		{name: "another domain", fields: "Authentication-Results: mx.belfry.example; dkim=pass header.d=evil.example; dmarc=pass header.from=evil.example", why: WhyNoNetwork},
+		{name: "redirected, SPF", fields: "Authentication-Results: mx.belfry.example; spf=pass smtp.mailfrom=bob@home.example; dmarc=fail header.from=sender.example\r\nResent-From: bob@home.example\r\nResent-To: desk@belfry.example"},
+		{name: "redirected, the author's DMARC", fields: "Authentication-Results: mx.belfry.example; dmarc=pass header.from=home.example\r\nResent-From: bob@home.example\r\nResent-To: desk@belfry.example", why: WhyNoNetwork},
 		{name: "not from our relay", notRelay: true, fields: "Authentication-Results: mx.belfry.example; dmarc=pass header.from=sender.example", why: WhyNoNetwork},
 		{name: "another receiver", fields: "Authentication-Results: mx.evil.example; dmarc=pass header.from=sender.example", why: WhyNoNetwork},
 		{name: "below another's", fields: "Authentication-Results: inner.example; none\r\nAuthentication-Results: mx.belfry.example; dmarc=pass header.from=sender.example", why: WhyNoNetwork},
