@@ -1,9 +1,7 @@
 package report
 
 import (
-	"bytes"
 	"context"
-	"mime"
 	"net/http"
 	"slices"
 	"strings"
@@ -117,44 +115,6 @@ func (c *Capability) apiSubmit(ctx context.Context, in *submitInput) (*submitOut
 	out := &submitOutput{Location: "/api/v1/reports/" + done.ID.String()}
 	out.Body.ID, out.Body.Follow = done.ID, c.FollowURL(done.FollowToken)
 	return out, nil
-}
-
-// Submit is Accept for a viewer, who must be allowed to hand in reports.
-func (c *Capability) Submit(ctx context.Context, v account.Viewer, s Submission) (Accepted, error) {
-	if err := account.Require(v, account.SubmitReport); err != nil {
-		return Accepted{}, err
-	}
-	return c.Accept(ctx, s)
-}
-
-// submissionOf makes a submission of a request's body.
-func (c *Capability) submissionOf(contentType string, body []byte) (Submission, error) {
-	s := Submission{Channel: API, Content: body}
-	kind, _, err := mime.ParseMediaType(contentType)
-	if err != nil {
-		kind = ""
-	}
-	if kind != "multipart/form-data" && int64(len(body)) > c.o.MaxSize {
-		return Submission{}, fault.New(fault.TooLarge, "")
-	}
-	switch kind {
-	case submission.TypeMail:
-	case submission.TypeOutlook:
-		f := submission.Form{Files: []submission.File{{Name: "message.msg", Type: submission.TypeOutlook, Content: body}}}
-		if err := f.Check(); err != nil {
-			return Submission{}, err
-		}
-		s.Content = f.Compose()
-	case "multipart/form-data":
-		f, err := submission.Parse(contentType, bytes.NewReader(body))
-		if err != nil {
-			return Submission{}, err
-		}
-		s.Content, s.Reporter, s.Language = f.Compose(), f.Email, f.Language
-	default:
-		return Submission{}, fault.New(fault.Unsupported, "Send message/rfc822, application/vnd.ms-outlook or multipart/form-data.")
-	}
-	return s, nil
 }
 
 // after reads the cursor of a page; empty is the first one.

@@ -11,15 +11,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"mime"
 	"slices"
 	"time"
 	"unicode/utf8"
 
 	"github.com/belfry-centre/belfry/internal/parts"
+	"github.com/belfry-centre/belfry/internal/platform/account"
 	"github.com/belfry-centre/belfry/internal/platform/database"
 	"github.com/belfry-centre/belfry/internal/platform/fault"
 	"github.com/belfry-centre/belfry/internal/platform/job"
 	"github.com/belfry-centre/belfry/internal/platform/locale"
+	"github.com/belfry-centre/belfry/internal/report/submission"
 )
 
 const (
@@ -56,6 +59,7 @@ func (c *Capability) Accept(ctx context.Context, s Submission) (Accepted, error)
 		return Accepted{}, fmt.Errorf("keeping the bytes: %w", err)
 	}
 	n.month, n.sha256 = ref.Month, ref.SHA256[:]
+	n.receipt = c.receiptOf(s, ref.SHA256)
 	n.putOff = c.putOff(s.Channel, n.reporterKey)
 	var done Accepted
 	err = c.db.Update(ctx, func(tx *database.Tx) error {
@@ -77,6 +81,44 @@ func (c *Capability) Accept(ctx context.Context, s Submission) (Accepted, error)
 	return done, nil
 }
 
+// Submit is Accept for a viewer, who must be allowed to hand in reports.
+func (c *Capability) Submit(ctx context.Context, v account.Viewer, s Submission) (Accepted, error) {
+	if err := account.Require(v, account.SubmitReport); err != nil {
+		return Accepted{}, err
+	}
+	return c.Accept(ctx, s)
+}
+
+// submissionOf makes a submission of a request's body.
+func (c *Capability) submissionOf(contentType string, body []byte) (Submission, error) {
+	s := Submission{Channel: API, Content: body}
+	kind, _, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		kind = ""
+	}
+	if kind != "multipart/form-data" && int64(len(body)) > c.o.MaxSize {
+		return Submission{}, fault.New(fault.TooLarge, "")
+	}
+	switch kind {
+	case submission.TypeMail:
+	case submission.TypeOutlook:
+		f := submission.Form{Files: []submission.File{{Name: "message.msg", Type: submission.TypeOutlook, Content: body}}}
+		if err := f.Check(); err != nil {
+			return Submission{}, err
+		}
+		s.Content = f.Compose()
+	case "multipart/form-data":
+		f, err := submission.Parse(contentType, bytes.NewReader(body))
+		if err != nil {
+			return Submission{}, err
+		}
+		s.Content, s.Reporter, s.Language = f.Compose(), f.Email, f.Language
+	default:
+		return Submission{}, fault.New(fault.Unsupported, "Send message/rfc822, application/vnd.ms-outlook or multipart/form-data.")
+	}
+	return s, nil
+}
+
 // intake is a submission made ready to be stored.
 type intake struct {
 	channel      Channel
@@ -89,8 +131,7 @@ type intake struct {
 	reporter     any // string, or nil for none
 	reporterKey  []byte
 	envelope     string
-	receipt      []byte // nil: each submission is a report
-	content      []byte // what Receipt must agree on
+	receipt      []byte // see receiptOf
 	putOff       time.Duration
 	followBefore time.Duration
 }
@@ -118,17 +159,9 @@ func (c *Capability) prepare(s Submission) (intake, error) {
 	if locale.Known(s.Language) {
 		n.chosen = s.Language
 	}
-	sum := sha256.Sum256(s.Content)
-	n.content = sum[:16]
 	e := s.Envelope
 	if reporter := clip(s.Reporter, maxAddress); reporter != "" {
 		n.reporter, n.reporterKey = reporter, c.reporterKey(reporter)
-	}
-	switch key := s.Key; {
-	case key != "":
-		n.receipt = c.mac("receipt", []byte(s.Channel), []byte(key))[:16]
-	case s.Channel.mail() || s.Channel == Import:
-		n.receipt = c.mac("receipt-content", []byte(s.Channel), []byte(e.From), []byte(s.Desk.Address), sum[:])[:16]
 	}
 	e.From, e.Helo = clip(e.From, maxAddress), clip(e.Helo, maxName)
 	e.To = slices.Clone(e.To[:min(len(e.To), maxRecipient)])
@@ -138,6 +171,18 @@ func (c *Capability) prepare(s Submission) (intake, error) {
 	b, err := json.Marshal(e)
 	n.envelope = string(b)
 	return n, err
+}
+
+// receiptOf returns the key under which a second try finds the first; nil where
+// each submission is a report.
+func (c *Capability) receiptOf(s Submission, content [32]byte) []byte {
+	switch {
+	case s.Key != "":
+		return c.mac("receipt", []byte(s.Channel), []byte(s.Key))[:16]
+	case s.Channel.mail() || s.Channel == Import:
+		return c.mac("receipt-content", []byte(s.Channel), []byte(s.Envelope.From), []byte(s.Desk.Address), content[:])[:16]
+	}
+	return nil
 }
 
 // sizeLimit is MaxSize, with room for the base64 in which a container carries
@@ -184,7 +229,7 @@ func takeReceipt(ctx context.Context, tx *database.Tx, n *intake, id database.ID
 	res, err := tx.Exec(ctx, `INSERT INTO receipt (hash, content, report_id) VALUES ($1, $2, $3)
 		ON CONFLICT (hash) DO UPDATE SET content = excluded.content, report_id = excluded.report_id
 		WHERE receipt.report_id < $4`,
-		n.receipt, n.content, id, database.FirstID(tx.Now.Add(-duplicateFor)))
+		n.receipt, n.sha256[:16], id, database.FirstID(tx.Now.Add(-duplicateFor)))
 	if err != nil {
 		return 0, fmt.Errorf("storing a receipt: %w", err)
 	}
@@ -199,7 +244,7 @@ func takeReceipt(ctx context.Context, tx *database.Tx, n *intake, id database.ID
 		return 0, fault.New(fault.Busy, "")
 	case err != nil:
 		return 0, fmt.Errorf("reading a receipt: %w", err)
-	case !bytes.Equal(content, n.content):
+	case !bytes.Equal(content, n.sha256[:16]):
 		return 0, fault.New(fault.Conflict, "This idempotency key was used for another report.")
 	}
 	return first, nil
