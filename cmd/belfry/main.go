@@ -35,6 +35,7 @@ type commands struct {
 	Backup  backupCmd  `cmd:"" help:"Copy everything, also while the server runs."`
 	Restore restoreCmd `cmd:"" help:"Bring a copy back into an empty folder."`
 	Verify  verifyCmd  `cmd:"" help:"Check hashes, references and the audit log."`
+	Answer  answerCmd  `cmd:"" help:"Send answers that are waiting."`
 	Erase   eraseCmd   `cmd:"" help:"Remove what is known of one person, or one report."`
 	Purge   purgeCmd   `cmd:"" help:"Remove old reports."`
 	Job     jobCmd     `cmd:"" help:"Look at what failed, and run it again."`
@@ -170,7 +171,12 @@ func environ() []string {
 
 // open opens the centre for a verb that works on its store.
 func (f storeFlags) open(ctx context.Context, s streams) (*app.App, error) {
-	settings, err := f.settings(nil)
+	return f.openWith(ctx, s, nil)
+}
+
+// openWith is open, with more flags above the configuration.
+func (f storeFlags) openWith(ctx context.Context, s streams, more map[string]string) (*app.App, error) {
+	settings, err := f.settings(more)
 	if err != nil {
 		return nil, err
 	}

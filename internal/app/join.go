@@ -56,24 +56,19 @@ func (a *App) buildAnswer() (registrar, error) {
 // join lets capabilities hear of each other. It reads as the loop does.
 func (a *App) join() {
 	bus := a.parts.Events
-	event.Subscribe(bus, report.Assessed, "answer", parts.LaneAnswer,
+	// Deciding an answer is not sending it: a relay that hangs must not keep
+	// the follow pages empty.
+	event.Subscribe(bus, report.Assessed, "answer", parts.LaneAssess,
 		func(ctx context.Context, t *job.Task, e report.AssessedEvent) error {
 			return a.answer.OnAssessed(ctx, t, e.Report)
 		})
-	event.Subscribe(bus, answer.Settled, "report", parts.LaneAnswer,
+	event.Subscribe(bus, answer.Settled, "report", parts.LaneAssess,
 		func(ctx context.Context, t *job.Task, e answer.SettledEvent) error {
 			return t.Finish(ctx, func(tx *database.Tx) error { return a.report.MarkAnswered(ctx, tx, e.Report) })
 		})
 	event.Subscribe(bus, report.Erased, "answer", parts.LaneBulk,
 		func(ctx context.Context, t *job.Task, e report.ErasedEvent) error {
-			return t.Finish(ctx, func(tx *database.Tx) error {
-				for _, id := range e.Reports {
-					if err := a.answer.Erase(ctx, tx, id); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
+			return a.answer.OnErased(ctx, t, e.Reports, e.Removed)
 		})
 	a.housekeeping()
 }
