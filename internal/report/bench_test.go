@@ -19,12 +19,14 @@ import (
 	"github.com/belfry-centre/belfry/internal/platform/raw"
 )
 
-// words fill mails of about 30 kB, never the same twice.
+// body writes a mail of about 30 kB with a dozen links, never the same twice.
 func body(r *rand.Rand, n int) []byte {
 	b := fmt.Appendf(nil, "From: p%d@example.net\r\nSubject: report %d\r\nMessage-ID: <%d@example.net>\r\nContent-Type: text/html\r\n\r\n", n, n, n)
+	for i := range 12 {
+		b = fmt.Appendf(b, "<p><a href=\"https://h%d.example.com/%x\">click %d</a></p>\r\n", r.IntN(3000), r.Uint64(), i)
+	}
 	for len(b) < 30<<10 {
-		b = fmt.Appendf(b, "<p>word%d <a href=\"https://h%d.example.com/%x\">click %d</a> and some more text around it</p>\r\n",
-			r.IntN(5000), r.IntN(3000), r.Uint64(), r.IntN(100))
+		b = fmt.Appendf(b, "<td style=\"padding:%dpx;color:#%06x\">word%d and some more text</td>\r\n", r.IntN(40), r.IntN(1<<24), r.IntN(50000))
 	}
 	return b
 }

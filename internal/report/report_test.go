@@ -92,7 +92,7 @@ func newHouse(t testing.TB, db *database.DB, o Options, set ...func(*parts.Parts
 			t.Error(err)
 		}
 	})
-	q := job.NewQueue(db, job.Options{Lanes: map[string]int{parts.LaneAssess: 2, parts.LaneBulk: 1}, Poll: 10 * time.Millisecond})
+	q := job.NewQueue(db, job.Options{Lanes: map[string]int{parts.LaneAssess: 6, parts.LaneBulk: 1}, Poll: 10 * time.Millisecond})
 	bus := event.NewBus(q)
 	text, err := locale.Load(verdict.Wording, Locales)
 	if err != nil {
