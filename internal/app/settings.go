@@ -25,7 +25,7 @@ type Settings struct {
 	HTTP     string     `toml:"http" env:"HTTP" default:"127.0.0.1:8080" doc:"Address of pages and API; port 0 takes a free one."`
 	SMTP     string     `toml:"smtp" env:"SMTP" default:"127.0.0.1:2525" doc:"Address on which reports come in by mail; \"off\" closes this door."`
 	Metrics  string     `toml:"metrics" doc:"Address of /metrics, /healthz and /readyz for monitoring; empty opens none." example:"127.0.0.1:9090"`
-	Relay    config.URL `toml:"relay" doc:"Mail server through which answers go out. With none they stand on the follow page only." example:"smtp://user@relay.example.org:587"`
+	Relay    config.URL `toml:"relay" doc:"Mail server through which answers go out. With none they stand on the follow page only." example:"smtp://user:password@relay.example.org:587"`
 
 	Centre    CentreSettings    `toml:"centre" doc:"Who runs this Belfry."`
 	Desks     []DeskSettings    `toml:"desk" doc:"Addresses to which people report. With none: suspicious@localhost."`
