@@ -165,7 +165,9 @@ func words(part *template.Template) (found []string) {
 			markup.Write(text.Text)
 		}
 	})
-	tokens := html.NewTokenizer(strings.NewReader(markup.String()))
+	// The tokenizer takes what stands in noscript for text.
+	plain := strings.NewReplacer("<noscript>", "", "</noscript>", "").Replace(markup.String())
+	tokens := html.NewTokenizer(strings.NewReader(plain))
 	for {
 		switch tokens.Next() {
 		case html.ErrorToken:
