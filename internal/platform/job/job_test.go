@@ -447,3 +447,22 @@ func BenchmarkJob(b *testing.B) {
 		b.Fatal(err)
 	}
 }
+
+func TestAPausedLaneRunsNothing(t *testing.T) {
+	each(t, func(f fixture) {
+		q := f.queue()
+		q.Handle(job.Kind{Name: "effect", Lane: "fast"}, writeEffect)
+		q.Handle(job.Kind{Name: "other", Lane: "slow"}, writeEffect)
+		q.Pause("fast")
+		q.Pause("no such lane")
+		f.start(q)
+		f.enqueue(q, job.New{Kind: "effect", Payload: 1}, job.New{Kind: "other", Payload: 2})
+		f.eventually("the other lane works", func() bool { return f.number("SELECT count(*) FROM effect") == 1 })
+		time.Sleep(100 * time.Millisecond) // five polls
+		if n := f.number("SELECT count(*) FROM effect WHERE n = 1"); n != 0 {
+			f.Error("a paused lane ran a job")
+		}
+		q.Resume("fast")
+		f.eventually("the queue is empty", f.drained)
+	})
+}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -51,6 +52,7 @@ type lane struct {
 	workers int
 	lease   time.Duration // the longest of its kinds
 	wake    chan struct{} // holds at most one
+	paused  atomic.Bool
 }
 
 func (l *lane) signal() {
@@ -132,6 +134,23 @@ func (q *Queue) Enqueue(ctx context.Context, tx *database.Tx, n New) error {
 		tx.OnCommit(q.lanes[k.Lane].signal)
 	}
 	return nil
+}
+
+// Pause lets the lane's workers of this process claim nothing more until
+// Resume; what they have claimed they finish. It may come before Start. A lane
+// that is not there is left alone.
+func (q *Queue) Pause(lane string) {
+	if l := q.lanes[lane]; l != nil {
+		l.paused.Store(true)
+	}
+}
+
+// Resume ends a Pause.
+func (q *Queue) Resume(lane string) {
+	if l := q.lanes[lane]; l != nil {
+		l.paused.Store(false)
+		l.signal()
+	}
 }
 
 // Start begins to work. On SQLite, where this process is the only one that

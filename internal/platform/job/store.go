@@ -27,6 +27,9 @@ var (
 // claim takes due jobs of the lane, the oldest first, and pushes their run_at
 // forward by the lease.
 func (q *Queue) claim(ctx context.Context, l *lane) ([]*Task, error) {
+	if l.paused.Load() {
+		return nil, nil
+	}
 	if idle, err := q.idle(ctx, l); err != nil || idle {
 		return nil, err
 	}
