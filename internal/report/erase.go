@@ -147,8 +147,10 @@ func (c *Capability) eraseBatch(ctx context.Context, tx *database.Tx, v account.
 	}
 	e.Words = int(words)
 	for _, stmt := range []string{
-		"UPDATE report SET subject = '' WHERE id IN (SELECT report_id FROM message WHERE how = 'itself' AND report_id" + in + ")",
-		"UPDATE message SET subject = '', from_name = '', from_address = '' WHERE how = 'itself' AND report_id" + in,
+		// A mail that is itself the message was written by its reporter.
+		"UPDATE report SET subject = '' WHERE channel IN ('smtp', 'imap') AND id IN (SELECT report_id FROM message WHERE how = 'itself' AND report_id" + in + ")",
+		"UPDATE message SET subject = '', from_name = '', from_address = '' WHERE how = 'itself' AND report_id IN " +
+			"(SELECT id FROM report WHERE channel IN ('smtp', 'imap') AND id" + in + ")",
 		"DELETE FROM reporter WHERE reporter_key IN (SELECT reporter_key FROM report WHERE id" + in + ") AND report_id" + in,
 		"DELETE FROM receipt WHERE report_id" + in,
 		"UPDATE report SET reporter = NULL, reporter_key = NULL, envelope = NULL, origin = NULL, raw_month = NULL, raw_sha256 = NULL WHERE id" + in,
@@ -292,8 +294,8 @@ func (c *Capability) purge(ctx context.Context, before, deadline time.Time) (don
 		last = ids[len(ids)-1]
 	}
 	c.did(ctx, "reports", done)
-	if err == nil && done > 0 {
-		err = c.vacuum(ctx)
+	if err == nil && !more {
+		more, err = c.vacuum(ctx, deadline)
 	}
 	if err != nil {
 		err = fmt.Errorf("purging reports: %w", err)
@@ -347,21 +349,25 @@ func removeUnseen(ctx context.Context, tx *database.Tx, ids []database.ID) error
 }
 
 // vacuum gives free pages back to the disk, a step in a transaction, until
-// none is left or the steps stop helping.
-func (c *Capability) vacuum(ctx context.Context) error {
+// none is left, the steps stop helping, or the deadline has passed.
+func (c *Capability) vacuum(ctx context.Context, deadline time.Time) (more bool, err error) {
 	if c.db.Engine() != database.SQLite {
-		return nil
+		return false, nil
 	}
 	free := func(tx *database.Tx) (n int64, err error) {
 		err = tx.QueryRow(ctx, "PRAGMA freelist_count").Scan(&n)
 		return n, err
 	}
-	for {
-		var before, after int64
-		err := c.db.Update(ctx, func(tx *database.Tx) (err error) {
-			if before, err = free(tx); err != nil || before == 0 {
-				return err
-			}
+	var before, after int64
+	err = c.db.View(ctx, func(tx *database.Tx) (err error) {
+		before, err = free(tx)
+		return err
+	})
+	for err == nil && before > 0 {
+		if !deadline.IsZero() && time.Now().After(deadline) {
+			return true, nil
+		}
+		err = c.db.Update(ctx, func(tx *database.Tx) error {
 			rows, err := tx.Query(ctx, fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages))
 			if err != nil {
 				return err
@@ -375,8 +381,10 @@ func (c *Capability) vacuum(ctx context.Context) error {
 			after, err = free(tx)
 			return err
 		})
-		if err != nil || after == 0 || after >= before {
-			return err
+		if after >= before {
+			break
 		}
+		before = after
 	}
+	return false, err
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/belfry-centre/belfry/internal/analysis/observable"
+	"github.com/belfry-centre/belfry/internal/analysis/original"
 	"github.com/belfry-centre/belfry/internal/analysis/verdict"
 	"github.com/belfry-centre/belfry/internal/platform/account"
 	"github.com/belfry-centre/belfry/internal/platform/database"
@@ -357,6 +358,9 @@ func (c *Capability) Facts(ctx context.Context, id database.ID) (Facts, error) {
 		Proved: r.Proved(),
 		Class:  r.Class, Origin: r.Origin, Verdict: r.Verdict, Automatic: r.Automatic, Score: r.Score,
 		Total: len(r.Items), Items: r.Items[:min(len(r.Items), maxFacts)],
+	}
+	if facts.Total == 0 { // not assessed, or not to be assessed: nobody can say what it is
+		facts.Total, facts.Items = 1, []Message{{How: original.Itself, Assessment: Assessment{Assessment: verdict.Assessment{Verdict: verdict.Unclear}}}}
 	}
 	if until := database.Time(f.until); c.db.Now().Before(until) && len(f.hash) > 0 {
 		facts.Follow, facts.Expires = c.FollowURL(c.followToken(id)), until

@@ -288,7 +288,7 @@ type Facts struct {
 	Verdict   verdict.Verdict
 	Automatic bool
 	Score     float64
-	Items     []Message // at most 20, the gravest first
+	Items     []Message // 1 to 20, the gravest first; one unclear one when nothing could be found
 	Total     int       // how many messages there were
 	Follow    string    // the follow page's address; empty when it has expired
 	Expires   time.Time // when the follow page does

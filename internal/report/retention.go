@@ -81,9 +81,10 @@ func (c *Capability) rules(now time.Time) []rule {
 				AND NOT EXISTS (SELECT 1 FROM report_hold h WHERE h.report_id = message.report_id)`, r.from, r.to); err != nil {
 				return 0, err
 			}
-			// A report that is itself the message was sent by its reporter.
+			// A mail that is itself the message was sent by its reporter.
 			if _, err := tx.Exec(ctx, `UPDATE message SET from_name = '', from_address = '' WHERE report_id >= $1 AND report_id < $2
 				AND how = 'itself' AND from_address <> ''
+				AND report_id IN (SELECT id FROM report WHERE id >= $1 AND id < $2 AND channel IN ('smtp', 'imap'))
 				AND NOT EXISTS (SELECT 1 FROM report_hold h WHERE h.report_id = message.report_id)`, r.from, r.to); err != nil {
 				return 0, err
 			}

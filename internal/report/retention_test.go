@@ -325,3 +325,55 @@ func TestPurgeFreesTheDisk(t *testing.T) {
 		}
 	})
 }
+
+// TestPurgeBesideAssessing removes reports while others with the same values
+// are being assessed: no sighting may lose its value.
+func TestPurgeBesideAssessing(t *testing.T) {
+	each(t, func(t *testing.T, db *database.DB) {
+		h := newHouse(t, db, Options{})
+		h.examine = fixed
+		h.start()
+		stop := make(chan struct{})
+		purged := make(chan error, 1)
+		go func() {
+			for {
+				select {
+				case <-stop:
+					purged <- nil
+					return
+				default:
+				}
+				// What is assessed goes at once; what waits is left alone.
+				var ids []database.ID
+				err := db.Update(t.Context(), func(tx *database.Tx) (err error) {
+					ids, err = column[database.ID](tx.Query(t.Context(), "SELECT id FROM report WHERE state = 'assessed' LIMIT 5"))
+					if err != nil || len(ids) == 0 {
+						return err
+					}
+					return h.removeBatch(t.Context(), tx, ids)
+				})
+				if err != nil {
+					purged <- err
+					return
+				}
+			}
+		}()
+		for i := range 150 {
+			h.accept(note(fmt.Sprintf("report %d", i)))
+		}
+		h.settle()
+		close(stop)
+		if err := <-purged; err != nil {
+			t.Fatal(err)
+		}
+		if n := h.count("SELECT count(*) FROM sighting s WHERE NOT EXISTS (SELECT 1 FROM observable o WHERE o.id = s.observable_id)"); n != 0 {
+			t.Errorf("%d sightings lost their value", n)
+		}
+		if n := h.count("SELECT count(*) FROM report WHERE state NOT IN ('assessed', 'answered')"); n != 0 {
+			t.Errorf("%d reports were not assessed", n)
+		}
+		if dead, err := h.queue.DeadLetters(t.Context(), 0, 10); err != nil || len(dead) != 0 {
+			t.Errorf("dead letters %+v, %v", dead, err)
+		}
+	})
+}
