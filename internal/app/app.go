@@ -150,7 +150,9 @@ func (a *App) openStore(ctx context.Context, o Options) error {
 	}
 	p.Raw, err = raw.Open(ctx, raw.Options{
 		URL: a.settings.Raw.Reveal(), Dir: filepath.Join(a.settings.Data, rawDir), DB: p.DB, Clock: o.Clock, Log: a.log,
-		MaxSize: int64(a.settings.Intake.MaxSize),
+		// Files that came by form or API are kept in base64, and what was
+		// taken in under a higher limit can still be read.
+		MaxSize: max(raw.DefaultMaxSize, 2*int64(a.settings.Intake.MaxSize)),
 	})
 	if err != nil {
 		return err
