@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -237,6 +238,27 @@ func TestClosedStore(t *testing.T) {
 	}
 	if err := db.View(t.Context(), insert("x")); !fault.Is(err, fault.Busy) {
 		t.Errorf("view: %v", err)
+	}
+}
+
+func TestNobodyElseMayRead(t *testing.T) {
+	dir := t.TempDir()
+	db, err := database.Open(t.Context(), database.Options{Path: dir + "/x.db"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.Migrate(t.Context(), schema); err != nil {
+		t.Fatal(err)
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil || len(files) < 2 {
+		t.Fatal(files, err)
+	}
+	for _, f := range files {
+		if info, err := f.Info(); err != nil || info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s: %v, %v", f.Name(), info.Mode(), err)
+		}
 	}
 }
 

@@ -5,7 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
+	"os"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -52,6 +54,9 @@ func openLite(ctx context.Context, o Options) (*lite, error) {
 	if readers <= 0 {
 		readers = 8
 	}
+	if err := ownFile(o.Path); err != nil {
+		return nil, err
+	}
 	pool, err := sql.Open("sqlite", liteURL(o.Path))
 	if err != nil {
 		return nil, err
@@ -75,6 +80,19 @@ func openLite(ctx context.Context, o Options) (*lite, error) {
 		l.readers <- r
 	}
 	return l, nil
+}
+
+// ownFile makes the file when it is missing, so that nobody else may read it
+// whatever the umask is; SQLite gives its log the same rights.
+func ownFile(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // liteURL builds the driver's DSN. auto_vacuum has to come before anything
