@@ -150,12 +150,12 @@ func (d *demo) start(ctx context.Context) error {
 	s.Relay = relay
 	s.Centre.Name = "Belfry Demo Centre"
 	s.Centre.Domain = "centre.example"
-	for _, desk := range []app.DeskSettings{
-		{Address: "suspicious@centre.example", Language: "en"}, {Address: "verdacht@centre.example", Language: "nl"},
-		{Address: "suspect@centre.example", Language: "fr"}, {Address: "suspekt@centre.example", Language: "de"},
+	s.Desks = []app.DeskSettings{
+		{Address: "suspicious@centre.example", Language: "en"},
+		{Address: "verdacht@centre.example", Language: "nl"},
+		{Address: "suspect@centre.example", Language: "fr"},
+		{Address: "suspekt@centre.example", Language: "de"},
 		{Address: "suspicious@localhost", Language: "en"},
-	} {
-		s.Desks = append(s.Desks, desk)
 	}
 	s.Trust.Resolver = d.dns.addr
 	a, err := app.New(ctx, s, app.Options{Serve: true, Version: d.o.Version, Log: d.o.Log})

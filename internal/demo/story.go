@@ -24,11 +24,10 @@ type scene struct {
 	// on as it is.
 	originals []string
 	redirect  bool
-	signed    bool     // by the person's provider, so that the sender is proved
-	headers   string   // more headers of the outer mail
-	want      outcome  // of the report
-	messages  int      // found in it
-	tells     []string // words that the answer must hold
+	signed    bool    // by the person's provider, so that the sender is proved
+	headers   string  // more headers of the outer mail
+	want      outcome // of the report
+	messages  int     // found in it
 }
 
 // outcome is what a scene must come to.
