@@ -240,56 +240,80 @@ func (h *house) acceptRate(t *testing.T, from, n int) float64 {
 	return float64(n) / time.Since(began).Seconds()
 }
 
-// fillWhole stores n reports as assessing leaves them: ten sightings each, one
-// value that all have and four that few have.
+// fillWhole stores n reports as assessing leaves them, with six sightings each:
+// one value that all have, two that two reports have, three of their own.
 func (h *house) fillWhole(n int) {
 	h.t.Helper()
-	ctx := context.Background()
 	r := rand.New(rand.NewPCG(5, 6))
+	common := database.NewID(h.db.Now())
+	h.bulk("INSERT INTO observable (id, hash, type, value) VALUES ", [][]any{
+		{common, observableHash(observable.Domain, "example.com"), "domain", "example.com"},
+	})
 	verdicts := []verdict.Verdict{verdict.Phishing, verdict.Spam, verdict.Scam, verdict.Unclear}
-	const batch = 500
-	for done := 0; done < n; done += batch {
-		err := h.db.Update(ctx, func(tx *database.Tx) error {
-			for i := range batch {
-				id := database.NewID(tx.Now)
-				v, state := verdicts[r.IntN(len(verdicts))], StateAnswered
-				if r.IntN(500) == 0 {
-					v = verdict.Malware
-				}
-				if r.IntN(200) == 0 {
-					state = StateWaiting
-				}
-				content := raw.RefOf(tx.Now, fmt.Appendf(nil, "%d", id))
-				if _, err := tx.Exec(ctx, `INSERT INTO report (id, received_at, channel, state, desk, organisation, chosen, raw_month, raw_sha256,
-					raw_size, reporter_key, follow, follow_until) VALUES ($1, $2, 'smtp', 'accepted', 'suspicious@centre.example.org', '', '', $3, $4, 30000, $5, $6, $7)`,
-					id, database.Micros(tx.Now), content.Month, content.SHA256[:], content.SHA256[:16], content.SHA256[:], database.Micros(tx.Now)); err != nil {
-					return err
-				}
-				f := findings{
-					state: state, verdict: v, language: "nl", reporter: fmt.Sprintf("p%d@example.net", r.IntN(n)),
-					messages: []Message{{Subject: fmt.Sprintf("Uw pakket %d wacht", r.IntN(10000)), From: "dienst@example.com", Words: "graag nakijken", Assessment: Assessment{Assessment: verdict.Assessment{
-						Verdict: v, Score: r.Float64(), Reasons: []verdict.Reason{
-							{Code: "one", Weight: 1, Evidence: "klik hier om uw pakket te volgen"}, {Code: "two", Weight: 2, Params: map[string]string{"A": "example.com"}},
-						},
-					}}}},
-				}
-				for k := range 5 {
-					host := "example.com"
-					if k > 0 {
-						host = fmt.Sprintf("h%d.example.com", r.IntN(n))
-					}
-					f.sightings = append(f.sightings,
-						Sighting{Observable: observable.Observable{Type: observable.Domain, Value: host, Where: observable.InBody}},
-						Sighting{Observable: observable.Observable{Type: observable.URL, Value: fmt.Sprintf("https://%s/%d", host, r.IntN(n)), Where: observable.InBody}})
-				}
-				if err := h.storeFindings(ctx, tx, pending{id: id, state: StateAccepted}, f); err != nil {
-					return fmt.Errorf("report %d: %w", i, err)
-				}
+	const reasons = `[{"code":"one","weight":1,"evidence":"klik hier om uw pakket te volgen"},{"code":"two","weight":2,"params":{"A":"example.com"}}]`
+	const detail = `{"where":"body","source":"a href","text":"volg uw pakket","count":1}`
+	var pair [2]database.ID // the values that the last report shares with the next
+	for done := 0; done < n; done += 500 {
+		var reports, messages, assessments, reporters, values, sightings [][]any
+		for i := done; i < done+500; i++ {
+			now := h.db.Now()
+			id := database.NewID(now)
+			v, state := verdicts[r.IntN(len(verdicts))], StateAnswered
+			if r.IntN(500) == 0 {
+				v = verdict.Malware
 			}
-			return nil
-		})
-		if err != nil {
-			h.t.Fatal(err)
+			if r.IntN(200) == 0 {
+				state = StateWaiting
+			}
+			ref := raw.RefOf(now, fmt.Appendf(nil, "%d", id))
+			address, at := fmt.Sprintf("p%d@example.net", r.IntN(n)), database.Micros(now)
+			key := h.reporterKey(address)
+			reports = append(reports, []any{
+				id, at, "smtp", string(state), "suspicious@centre.example.org", "", "", ref.Month, ref.SHA256[:], 30000, address, key,
+				`{"from":"x@example.net"}`, `{"message_id":"1@example.net","proof":{"proved":true}}`, ref.SHA256[:], at, 1,
+				fmt.Sprintf("Uw pakket %d wacht", r.IntN(10000)), "nl", string(v), r.Float64(), 1, at,
+			})
+			messages = append(messages, []any{id, 0, "attached", "Uw pakket wacht", "Dienst", "dienst@example.com", at, "graag nakijken"})
+			assessments = append(assessments, []any{database.NewID(now), id, 0, at, string(v), 0.9, 1, "", "nl", "1", "", reasons})
+			reporters = append(reporters, []any{key, id})
+			put := func(t observable.Type, value string) database.ID {
+				o := database.NewID(now)
+				values = append(values, []any{o, observableHash(t, value), string(t), value})
+				return o
+			}
+			if i%2 == 0 {
+				pair = [2]database.ID{put(observable.Domain, fmt.Sprintf("h%d.example.com", i)), put(observable.Domain, fmt.Sprintf("g%d.example.com", i))}
+			}
+			seen := []database.ID{common, pair[0], pair[1]}
+			for k := range 3 {
+				seen = append(seen, put(observable.URL, fmt.Sprintf("https://h%d.example.com/%d", i, k)))
+			}
+			for _, o := range seen {
+				sightings = append(sightings, []any{id, 0, o, detail})
+			}
 		}
+		h.bulk(`INSERT INTO report (id, received_at, channel, state, desk, organisation, chosen, raw_month, raw_sha256, raw_size, reporter, reporter_key,
+			envelope, origin, follow, follow_until, messages, subject, language, verdict, score, automatic, assessed_at) VALUES `, reports)
+		h.bulk("INSERT INTO message (report_id, number, how, subject, from_name, from_address, sent_at, words) VALUES ", messages)
+		h.bulk("INSERT INTO assessment (id, report_id, message, at, verdict, score, automatic, brand, language, rules, model, reasons) VALUES ", assessments)
+		h.bulk("INSERT INTO reporter (reporter_key, report_id) VALUES ", reporters)
+		h.bulk("INSERT INTO observable (id, hash, type, value) VALUES ", values)
+		h.bulk("INSERT INTO sighting (report_id, message, observable_id, detail) VALUES ", sightings)
+	}
+}
+
+// bulk inserts many rows of one table.
+func (h *house) bulk(insert string, rows [][]any) {
+	h.t.Helper()
+	err := h.db.Update(context.Background(), func(tx *database.Tx) error {
+		for batch := range slices.Chunk(rows, 50) {
+			if _, err := tx.Exec(context.Background(), insert+tuples(len(batch), len(batch[0])), slices.Concat(batch...)...); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		h.t.Fatal(err)
 	}
 }
