@@ -26,19 +26,22 @@ var version = ""
 
 // commands are the verbs, one file each.
 type commands struct {
-	Serve   serveCmd   `cmd:"" help:"Run the server: mail, pages, API and jobs."`
-	Demo    demoCmd    `cmd:"" help:"Show a whole centre at work on this machine."`
-	Assess  AssessCmd  `cmd:"" help:"Assess messages offline; nothing is stored."`
-	Import  importCmd  `cmd:"" help:"Take in reports from files and folders."`
-	Token   tokenCmd   `cmd:"" help:"Make, list and revoke access tokens."`
-	Config  configCmd  `cmd:"" help:"Show or check the configuration."`
-	Backup  backupCmd  `cmd:"" help:"Copy everything, also while the server runs."`
-	Restore restoreCmd `cmd:"" help:"Bring a copy back into an empty folder."`
-	Verify  verifyCmd  `cmd:"" help:"Check hashes, references and the audit log."`
-	Answer  answerCmd  `cmd:"" help:"Send answers that are waiting."`
-	Erase   eraseCmd   `cmd:"" help:"Remove what is known of one person, or one report."`
-	Purge   purgeCmd   `cmd:"" help:"Remove old reports."`
-	Job     jobCmd     `cmd:"" help:"Look at what failed, and run it again."`
+	Serve    serveCmd    `cmd:"" help:"Run the server: mail, pages, API and jobs."`
+	Demo     demoCmd     `cmd:"" help:"Show a whole centre at work on this machine."`
+	Assess   AssessCmd   `cmd:"" help:"Assess messages offline; nothing is stored."`
+	Import   importCmd   `cmd:"" help:"Take in reports from files and folders."`
+	Token    tokenCmd    `cmd:"" help:"Make, list and revoke access tokens."`
+	Config   configCmd   `cmd:"" help:"Show or check the configuration."`
+	Backup   backupCmd   `cmd:"" help:"Copy everything, also while the server runs."`
+	Restore  restoreCmd  `cmd:"" help:"Bring a copy back into an empty folder."`
+	Verify   verifyCmd   `cmd:"" help:"Check hashes, references and the audit log."`
+	Answer   answerCmd   `cmd:"" help:"Send answers that are waiting."`
+	Erase    eraseCmd    `cmd:"" help:"Remove what is known of one person, or one report."`
+	Purge    purgeCmd    `cmd:"" help:"Remove old reports."`
+	Hold     holdCmd     `cmd:"" help:"Put reports under legal hold, or let them go."`
+	Reassess reassessCmd `cmd:"" help:"Assess open reports again, after the rules changed."`
+	Job      jobCmd      `cmd:"" help:"Look at what failed, and run it again."`
+	Bench    benchCmd    `cmd:"" help:"Measure this program on this machine."`
 
 	Version kong.VersionFlag `help:"Print the version and quit."`
 }

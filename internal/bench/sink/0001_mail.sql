@@ -1,0 +1,6 @@
+CREATE TABLE mail (
+	id {{id}},
+	received_at BIGINT NOT NULL,
+	sender TEXT NOT NULL,
+	data {{bytes}} NOT NULL
+);
