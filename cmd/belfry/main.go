@@ -41,7 +41,6 @@ type commands struct {
 	Hold     holdCmd     `cmd:"" help:"Put reports under legal hold, or let them go."`
 	Reassess reassessCmd `cmd:"" help:"Assess open reports again, after the rules changed."`
 	Job      jobCmd      `cmd:"" help:"Look at what failed, and run it again."`
-	Bench    benchCmd    `cmd:"" help:"Measure this program on this machine."`
 
 	Version kong.VersionFlag `help:"Print the version and quit."`
 }
