@@ -22,13 +22,14 @@ func (c *backupCmd) Run(ctx context.Context, s streams) (err error) {
 		return err
 	}
 	defer closing(ctx, a, &err)
-	began := time.Now()
-	made, err := a.Backup(ctx, c.To, progressTo(s.err))
+	bar := newProgressLine(s.err)
+	made, err := a.Backup(ctx, c.To, showArchive(bar))
+	bar.end()
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(s.out, "%s: %d files, %s in %v (%s were there already)\n",
-		made.Path, made.Files, bytesText(made.Bytes), time.Since(began).Round(time.Millisecond), bytesText(made.Linked))
+		made.Path, made.Files, bytesText(made.Bytes), time.Since(bar.began).Round(time.Millisecond), bytesText(made.Linked))
 	return nil
 }
 
@@ -42,7 +43,10 @@ func (c *restoreCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	if err := app.Restore(ctx, settings, c.From, progressTo(s.err)); err != nil {
+	bar := newProgressLine(s.err)
+	err = app.Restore(ctx, settings, c.From, showArchive(bar))
+	bar.end()
+	if err != nil {
 		return err
 	}
 	fmt.Fprintf(s.out, "restored into %s; check it with: belfry verify --data %s\n", settings.Data, settings.Data)
@@ -60,7 +64,9 @@ func (c *verifyCmd) Run(ctx context.Context, s streams) (err error) {
 		return err
 	}
 	defer closing(ctx, a, &err)
-	r, err := a.Verify(ctx, progressTo(s.err))
+	bar := newProgressLine(s.err)
+	r, err := a.Verify(ctx, showArchive(bar))
+	bar.end()
 	if err != nil {
 		return err
 	}
@@ -96,23 +102,16 @@ func printVerified(w io.Writer, r *archive.Report) error {
 	return err
 }
 
-// progressTo shows how far a long act is, a line for each step, rewritten in
-// place every second at most.
-func progressTo(w io.Writer) func(archive.Progress) {
-	var shown time.Time
+// showArchive returns what shows on the line how far a long act is.
+func showArchive(l *progressLine) func(archive.Progress) {
 	return func(p archive.Progress) {
-		if time.Since(shown) < time.Second {
-			return
-		}
-		shown = time.Now()
-		if p.Total > 0 {
-			fmt.Fprintf(w, "\r\x1b[K%s %s %d of %d", p.Step, p.Item, p.Done, p.Total)
-		} else {
-			fmt.Fprintf(w, "\r\x1b[K%s %s %d", p.Step, p.Item, p.Done)
-		}
-		if p.Done == p.Total {
-			fmt.Fprintln(w)
-		}
+		l.show(func() string {
+			text := fmt.Sprintf("%s %s %d", p.Step, p.Item, p.Done)
+			if p.Total > 0 {
+				text += fmt.Sprintf(" of %d", p.Total)
+			}
+			return text
+		})
 	}
 }
 

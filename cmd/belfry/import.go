@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/belfry-centre/belfry/internal/app"
@@ -29,12 +28,12 @@ func (c *importCmd) Run(ctx context.Context, s streams) (err error) {
 			return fault.Errorf(fault.Invalid, "%s is not a desk of this centre.", c.Desk)
 		}
 	}
-	bar := progressLine{w: s.err, began: time.Now()}
+	bar := newProgressLine(s.err)
 	n, err := a.Import(ctx, desk, c.Paths, func(path string, n app.Imported, err error) {
 		if err != nil {
 			bar.interrupt("%s: %s", path, fault.Message(err))
 		}
-		bar.show(n)
+		bar.show(func() string { return importText(n, bar.began) })
 	})
 	bar.end()
 	if err != nil {
@@ -47,25 +46,9 @@ func (c *importCmd) Run(ctx context.Context, s streams) (err error) {
 	return err
 }
 
-// progressLine is a line that is rewritten in place.
-type progressLine struct {
-	w            io.Writer
-	began, shown time.Time
-}
-
-func (b *progressLine) show(n app.Imported) {
-	if time.Since(b.shown) < 200*time.Millisecond {
-		return
-	}
-	b.shown = time.Now()
+// importText says how far an import is.
+func importText(n app.Imported, began time.Time) string {
 	done := n.New + n.Before + n.Failed
-	rate := float64(done) / max(time.Since(b.began).Seconds(), 0.001)
-	fmt.Fprintf(b.w, "\r\x1b[K%d read, %d new, %d were here, %d failed, %.0f a second", done, n.New, n.Before, n.Failed, rate)
+	rate := float64(done) / max(time.Since(began).Seconds(), 0.001)
+	return fmt.Sprintf("%d read, %d new, %d were here, %d failed, %.0f a second", done, n.New, n.Before, n.Failed, rate)
 }
-
-// interrupt prints a line of its own.
-func (b *progressLine) interrupt(format string, args ...any) {
-	fmt.Fprintf(b.w, "\r\x1b[K"+format+"\n", args...)
-}
-
-func (b *progressLine) end() { fmt.Fprint(b.w, "\r\x1b[K") }
