@@ -38,9 +38,11 @@ type commands struct {
 	Answer   answerCmd   `cmd:"" help:"Send answers that are waiting."`
 	Erase    eraseCmd    `cmd:"" help:"Remove what is known of one person, or one report."`
 	Purge    purgeCmd    `cmd:"" help:"Remove old reports."`
+	Audit    auditCmd    `cmd:"" help:"Print the audit log, one JSON object a line."`
 	Hold     holdCmd     `cmd:"" help:"Put reports under legal hold, or let them go."`
 	Reassess reassessCmd `cmd:"" help:"Assess open reports again, after the rules changed."`
 	Job      jobCmd      `cmd:"" help:"Look at what failed, and run it again."`
+	Bench    benchCmd    `cmd:"" help:"Measure this program on this machine."`
 
 	Version kong.VersionFlag `help:"Print the version and quit."`
 }
