@@ -216,6 +216,7 @@ func (a *App) lanes() map[string]int {
 	w := a.settings.Workers
 	return map[string]int{
 		parts.LaneAssess: or(w.Assess, 4*runtime.GOMAXPROCS(0)),
+		parts.LaneDecide: or(w.Assess, 2*runtime.GOMAXPROCS(0)),
 		parts.LaneAnswer: or(w.Answer, 2*or(a.settings.Outgoing.Connections, 4)),
 		parts.LaneBulk:   or(w.Bulk, 2),
 	}

@@ -58,11 +58,11 @@ func (a *App) join() {
 	bus := a.parts.Events
 	// Deciding an answer is not sending it: a relay that hangs must not keep
 	// the follow pages empty.
-	event.Subscribe(bus, report.Assessed, "answer", parts.LaneAssess,
+	event.Subscribe(bus, report.Assessed, "answer", parts.LaneDecide,
 		func(ctx context.Context, t *job.Task, e report.AssessedEvent) error {
 			return a.answer.OnAssessed(ctx, t, e.Report)
 		})
-	event.Subscribe(bus, answer.Settled, "report", parts.LaneAssess,
+	event.Subscribe(bus, answer.Settled, "report", parts.LaneDecide,
 		func(ctx context.Context, t *job.Task, e answer.SettledEvent) error {
 			return t.Finish(ctx, func(tx *database.Tx) error { return a.report.MarkAnswered(ctx, tx, e.Report) })
 		})

@@ -25,6 +25,7 @@ import (
 // of one kind never delays that of another.
 const (
 	LaneAssess = "assess" // judging reports: what people wait for
+	LaneDecide = "decide" // deciding on answers: behind judging, before no other server
 	LaneAnswer = "answer" // sending mail: waits for other servers
 	LaneBulk   = "bulk"   // retention, sweeps, fan-outs: may take its time
 )
