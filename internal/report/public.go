@@ -82,7 +82,8 @@ type formData struct {
 	FilesAgain       bool // files were chosen, and a browser does not keep them
 	Desk             string
 	MaxFiles         int
-	MaxSize          int64
+	MaxSize          int64 // bytes
+	Room             int64 // MaxSize for people: whole megabytes, rounded down
 	RawDays          int
 	AddressDays      int
 
@@ -94,7 +95,7 @@ func (d formData) Problems() []web.Problem { return d.problems }
 
 func (p *public) formData(r *http.Request) formData {
 	d := formData{
-		MaxFiles: submission.MaxFiles, MaxSize: p.o.MaxSize,
+		MaxFiles: submission.MaxFiles, MaxSize: p.o.MaxSize, Room: room(p.o.MaxSize),
 		RawDays: p.o.RawDays, AddressDays: p.o.AddressDays,
 	}
 	lang := web.VisitOf(r.Context()).Lang
@@ -107,6 +108,15 @@ func (p *public) formData(r *http.Request) formData {
 		}
 	}
 	return d
+}
+
+// room rounds a limit of size down, so that what is told fits.
+func room(size int64) int64 {
+	const megabyte = 1_000_000
+	if size < megabyte {
+		return size
+	}
+	return (size >> 20) * megabyte
 }
 
 func (p *public) showForm(w http.ResponseWriter, r *http.Request) error {
@@ -262,7 +272,7 @@ func (p *public) problem(lang, field, what string) web.Problem {
 		case "Count":
 			params[n] = fmt.Sprint(submission.MaxFiles)
 		case "Size":
-			params[n] = p.text.Size(lang, p.o.MaxSize)
+			params[n] = p.text.Size(lang, room(p.o.MaxSize))
 		}
 	}
 	return web.Problem{Field: field, Text: p.text.Text(lang, key, params)}

@@ -26,7 +26,8 @@ const (
 	// maxCount is where a count stops: "1,000+".
 	maxCount = 1000
 
-	maxShown = 400 // characters of a foreign string in a table or a heading
+	maxShown = 300 // characters of a foreign string in a table or a heading
+	maxTitle = 120 // of a subject in the list
 )
 
 // staff is the pages for who may read reports.
@@ -204,7 +205,7 @@ func (p *staff) rows(ctx context.Context, lang string, all []Summary) ([]listRow
 		from := senders[s.ID]
 		rows[i] = listRow{
 			ID: s.ID, At: s.ReceivedAt, Verdict: p.tag("verdict", string(s.Verdict)), Score: p.score(lang, s.Verdict, s.Score),
-			Subject: shown(s.Subject, maxShown), Name: shown(from.FromName, maxShown), From: shown(observable.Defang(from.From), maxShown),
+			Subject: shown(s.Subject, maxTitle), Name: shown(from.FromName, maxTitle), From: shown(observable.Defang(from.From), maxTitle),
 			Channel: p.word("channel", string(s.Channel)), State: p.tag("state", string(s.State)), Answer: p.tag("answer", answers[s.ID]),
 			Messages: s.Messages, Class: p.tag("class", string(s.Class)).Key,
 		}
