@@ -12,11 +12,10 @@ import (
 	"time"
 
 	"github.com/belfry-centre/belfry/internal/analysis"
-	"github.com/belfry-centre/belfry/internal/analysis/observable"
 	"github.com/belfry-centre/belfry/internal/analysis/verdict"
+	"github.com/belfry-centre/belfry/internal/platform/account"
 	"github.com/belfry-centre/belfry/internal/platform/database"
 	"github.com/belfry-centre/belfry/internal/platform/database/databasetest"
-	"github.com/belfry-centre/belfry/internal/platform/raw"
 )
 
 // body writes a mail of about 30 kB with a dozen links, never the same twice.
@@ -133,11 +132,13 @@ func TestTwoMillionReports(t *testing.T) {
 		o.URL = databasetest.PostgresURL(t)
 	}
 	h := newHouse(t, databasetest.Open(t, o, schemas...), Options{})
-	empty := h.acceptRate(t, 0, 2000)
+	empty := h.bestRate(t, 0)
 	began := time.Now()
-	h.fillWhole(n)
+	if err := h.Fill(t.Context(), account.System("test"), n, nil); err != nil {
+		t.Fatal(err)
+	}
 	t.Logf("%d reports in %v", n, time.Since(began).Round(time.Second))
-	full := h.acceptRate(t, 1_000_000, 2000)
+	full := h.bestRate(t, 1_000_000)
 	t.Logf("accepting: %.0f a second when empty, %.0f when full", empty, full)
 	if full < 0.8*empty {
 		t.Errorf("accepting slows down: %.0f a second when empty, %.0f when full", empty, full)
@@ -152,6 +153,7 @@ func TestTwoMillionReports(t *testing.T) {
 		ids = append(ids, s.ID)
 	}
 	r := rand.New(rand.NewPCG(3, 4))
+	values := h.values()
 	oldest := h.oldest()
 	somewhere := func() database.ID { return oldest + database.ID(r.Int64N(int64(ids[0]-oldest))) }
 	for _, c := range []struct {
@@ -175,7 +177,7 @@ func TestTwoMillionReports(t *testing.T) {
 		}},
 		{"search, in every report", func() error { _, err := h.Search(ctx, analyst, "example.com", somewhere(), 50); return err }},
 		{"search, anything", func() error {
-			_, err := h.Search(ctx, analyst, fmt.Sprintf("h%d.example.com", r.IntN(n)), 0, 50)
+			_, err := h.Search(ctx, analyst, values[r.IntN(len(values))], 0, 50)
 			return err
 		}},
 		{"search, never seen", func() error {
@@ -201,8 +203,38 @@ func TestTwoMillionReports(t *testing.T) {
 	}
 }
 
+// values returns a thousand values from all over the store.
+func (h *house) values() []string {
+	h.t.Helper()
+	oldest, newest := int64(h.count("SELECT min(id) FROM observable")), int64(h.count("SELECT max(id) FROM observable"))
+	all := make([]string, 1000)
+	err := h.db.View(context.Background(), func(tx *database.Tx) error {
+		for i := range all {
+			if err := tx.QueryRow(context.Background(), "SELECT value FROM observable WHERE id >= $1 ORDER BY id LIMIT 1",
+				oldest+(newest-oldest)/1000*int64(i)).Scan(&all[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return all
+}
+
 func (h *house) oldest() database.ID {
 	return database.ID(h.count("SELECT min(id) FROM report"))
+}
+
+// bestRate is the best of four rounds: others use the machine, too.
+func (h *house) bestRate(t *testing.T, from int) float64 {
+	t.Helper()
+	best := 0.0
+	for round := range 4 {
+		best = max(best, h.acceptRate(t, from+round*1000, 1000))
+	}
+	return best
 }
 
 // acceptRate accepts n reports by 20 senders.
@@ -238,82 +270,4 @@ func (h *house) acceptRate(t *testing.T, from, n int) float64 {
 		}
 	}
 	return float64(n) / time.Since(began).Seconds()
-}
-
-// fillWhole stores n reports as assessing leaves them, with six sightings each:
-// one value that all have, two that two reports have, three of their own.
-func (h *house) fillWhole(n int) {
-	h.t.Helper()
-	r := rand.New(rand.NewPCG(5, 6))
-	common := database.NewID(h.db.Now())
-	h.bulk("INSERT INTO observable (id, hash, type, value) VALUES ", [][]any{
-		{common, observableHash(observable.Domain, "example.com"), "domain", "example.com"},
-	})
-	verdicts := []verdict.Verdict{verdict.Phishing, verdict.Spam, verdict.Scam, verdict.Unclear}
-	const reasons = `[{"code":"one","weight":1,"evidence":"klik hier om uw pakket te volgen"},{"code":"two","weight":2,"params":{"A":"example.com"}}]`
-	const detail = `{"where":"body","source":"a href","text":"volg uw pakket","count":1}`
-	var pair [2]database.ID // the values that the last report shares with the next
-	for done := 0; done < n; done += 500 {
-		var reports, messages, assessments, reporters, values, sightings [][]any
-		for i := done; i < done+500; i++ {
-			now := h.db.Now()
-			id := database.NewID(now)
-			v, state := verdicts[r.IntN(len(verdicts))], StateAnswered
-			if r.IntN(500) == 0 {
-				v = verdict.Malware
-			}
-			if r.IntN(200) == 0 {
-				state = StateWaiting
-			}
-			ref := raw.RefOf(now, fmt.Appendf(nil, "%d", id))
-			address, at := fmt.Sprintf("p%d@example.net", r.IntN(n)), database.Micros(now)
-			key := h.reporterKey(address)
-			reports = append(reports, []any{
-				id, at, "smtp", string(state), "suspicious@centre.example.org", "", "", ref.Month, ref.SHA256[:], 30000, address, key,
-				`{"from":"x@example.net"}`, `{"message_id":"1@example.net","proof":{"proved":true}}`, ref.SHA256[:], at, 1,
-				fmt.Sprintf("Uw pakket %d wacht", r.IntN(10000)), "nl", string(v), r.Float64(), 1, at,
-			})
-			messages = append(messages, []any{id, 0, "attached", "Uw pakket wacht", "Dienst", "dienst@example.com", at, "graag nakijken"})
-			assessments = append(assessments, []any{database.NewID(now), id, 0, at, string(v), 0.9, 1, "", "nl", "1", "", reasons})
-			reporters = append(reporters, []any{key, id})
-			put := func(t observable.Type, value string) database.ID {
-				o := database.NewID(now)
-				values = append(values, []any{o, observableHash(t, value), string(t), value})
-				return o
-			}
-			if i%2 == 0 {
-				pair = [2]database.ID{put(observable.Domain, fmt.Sprintf("h%d.example.com", i)), put(observable.Domain, fmt.Sprintf("g%d.example.com", i))}
-			}
-			seen := []database.ID{common, pair[0], pair[1]}
-			for k := range 3 {
-				seen = append(seen, put(observable.URL, fmt.Sprintf("https://h%d.example.com/%d", i, k)))
-			}
-			for _, o := range seen {
-				sightings = append(sightings, []any{id, 0, o, detail})
-			}
-		}
-		h.bulk(`INSERT INTO report (id, received_at, channel, state, desk, organisation, chosen, raw_month, raw_sha256, raw_size, reporter, reporter_key,
-			envelope, origin, follow, follow_until, messages, subject, language, verdict, score, automatic, assessed_at) VALUES `, reports)
-		h.bulk("INSERT INTO message (report_id, number, how, subject, from_name, from_address, sent_at, words) VALUES ", messages)
-		h.bulk("INSERT INTO assessment (id, report_id, message, at, verdict, score, automatic, brand, language, rules, model, reasons) VALUES ", assessments)
-		h.bulk("INSERT INTO reporter (reporter_key, report_id) VALUES ", reporters)
-		h.bulk("INSERT INTO observable (id, hash, type, value) VALUES ", values)
-		h.bulk("INSERT INTO sighting (report_id, message, observable_id, detail) VALUES ", sightings)
-	}
-}
-
-// bulk inserts many rows of one table.
-func (h *house) bulk(insert string, rows [][]any) {
-	h.t.Helper()
-	err := h.db.Update(context.Background(), func(tx *database.Tx) error {
-		for batch := range slices.Chunk(rows, 50) {
-			if _, err := tx.Exec(context.Background(), insert+tuples(len(batch), len(batch[0])), slices.Concat(batch...)...); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		h.t.Fatal(err)
-	}
 }

@@ -85,10 +85,6 @@ var next = map[State][]State{
 // Becomes reports whether a report in state s may go on to state t.
 func (s State) Becomes(t State) bool { return slices.Contains(next[s], t) }
 
-// Open reports whether a new assessment may still change what the report's
-// reporter is told.
-func (s State) Open() bool { return s == StateAccepted || s == StateWaiting || s == StateFailed }
-
 // Channel is the door through which a report came.
 type Channel string
 

@@ -31,7 +31,6 @@ var schemas = []database.Schema{job.Schema, audit.Schema, account.Schema, Schema
 var (
 	analyst = account.Viewer{Account: 1, Name: "analyst", Roles: []account.Role{account.Analyst}}
 	admin   = account.Viewer{Account: 2, Name: "admin", Roles: []account.Role{account.Admin}}
-	robot   = account.Viewer{Account: 3, Name: "robot", Roles: []account.Role{account.Intake}}
 )
 
 // house is a capability with all that it stands on.

@@ -64,6 +64,9 @@ func refOf(month sql.NullString, sum []byte, size int64) raw.Ref {
 // stores nothing, when the report is not as it was: erased, or settled by
 // another run.
 func (c *Capability) storeFindings(ctx context.Context, tx *database.Tx, p pending, f findings) error {
+	if f.state != p.state && !p.state.Becomes(f.state) {
+		return fmt.Errorf("report: %s cannot become %s", p.state, f.state)
+	}
 	origin, err := json.Marshal(f.origin)
 	if err != nil {
 		return err
