@@ -159,9 +159,11 @@ F:2:1: data: wants a text in quotes, not a whole number
 F:5:3: http.addr: wants a text in quotes, not a list
 F:6:3: http.timeout: wants a duration in quotes, such as "90s" or "30d", not a whole number
 F:7:3: http.proxies[1]: netip.ParsePrefix("ten"): no '/'
+F:10:1: mail.sampling: is a share, at most 1
 F:11:1: mail.relay: wants a URL with a scheme and a host, such as https://desk.example
 F:12:1: mail.workers: the number is out of range
 F:16:1: desk[0].langage: unknown key, did you mean "desk.language"?
+F:19:1: desk[1].address: is not a mail address
 F:20:1: desk[1].language: wants a language's code of two letters, such as "nl"
 F:23:1: desk[2].address: is not a mail address
 F:25:1: logg: unknown key

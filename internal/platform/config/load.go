@@ -261,8 +261,8 @@ func (l *loader) given(path string, at place, origin Origin) {
 	l.where[path] = at
 }
 
-// validate asks v and the structs in it, from the inside out, leaving out
-// those in which something is wrong already.
+// validate asks v and the structs in it, from the inside out. What they say of
+// a setting in which something is wrong already is left out.
 func (l *loader) validate(v reflect.Value, path string) {
 	switch v.Kind() {
 	case reflect.Slice:
@@ -282,16 +282,20 @@ func (l *loader) validate(v reflect.Value, path string) {
 	default:
 		return
 	}
-	if slices.ContainsFunc(l.problems, func(p Problem) bool { return within(p.Key, path) }) || !v.CanAddr() {
+	if !v.CanAddr() {
 		return
 	}
 	checked, ok := v.Addr().Interface().(Validator)
 	if !ok {
 		return
 	}
+	before := l.problems
 	for _, p := range checked.Validate() {
 		p.Key = join(path, p.Key)
-		l.add(l.placeOf(p.Key), p.Key, p.Message)
+		known := func(b Problem) bool { return within(b.Key, p.Key) || within(p.Key, b.Key) }
+		if !slices.ContainsFunc(before, known) {
+			l.add(l.placeOf(p.Key), p.Key, p.Message)
+		}
 	}
 }
 
