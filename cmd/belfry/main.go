@@ -85,6 +85,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	}
 	if err != nil {
 		if p, ok := errors.AsType[*kong.ParseError](err); ok {
+			parser.Stdout = errs           // standard output is for results
 			_ = p.Context.PrintUsage(true) // to our own writer
 		}
 		fmt.Fprintln(errs, "belfry:", err)

@@ -50,7 +50,7 @@ func (s *Service) Create(ctx context.Context, by Viewer, n NewToken) (secret str
 	label := strings.TrimSpace(database.Clean(n.Label))
 	switch {
 	case !slices.Contains(Roles(), n.Role):
-		return "", 0, fault.Errorf(fault.Invalid, "There is no role %q for a token.", string(n.Role))
+		return "", 0, fault.Errorf(fault.Invalid, "There is no role %q for a token: analyst, admin and intake are.", string(n.Role))
 	case utf8.RuneCountInString(label) > maxLabel:
 		return "", 0, fault.Errorf(fault.Invalid, "The label is longer than %d characters.", maxLabel)
 	}
