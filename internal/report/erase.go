@@ -262,7 +262,8 @@ func (c *Capability) Purge(ctx context.Context, v account.Viewer, before time.Ti
 	if p.Reports, _, err = c.purge(ctx, before, time.Time{}); err != nil {
 		return p, err
 	}
-	if p.Months, err = c.dropMonths(ctx, raw.MonthOf(c.db.Now())); err != nil {
+	// Not a month in which bytes may still wait for their row.
+	if p.Months, err = c.dropMonths(ctx, raw.MonthOf(c.db.Now().Add(-2*raw.Grace))); err != nil {
 		return p, err
 	}
 	swept, err := c.Sweep(ctx)
