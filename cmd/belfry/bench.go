@@ -9,7 +9,8 @@ import (
 
 // benchCmd measures this machine with this program.
 type benchCmd struct {
-	Intake benchIntakeCmd `cmd:"" help:"Mails in over SMTP, against a bare sink that commits bytes and a row."`
+	Intake  benchIntakeCmd  `cmd:"" help:"Mails in over SMTP, against a bare sink that commits bytes and a row."`
+	Answers benchAnswersCmd `cmd:"" help:"Answers composed, signed and handed to a relay."`
 }
 
 // benchPlace says where a measurement writes.
@@ -40,6 +41,20 @@ func (c *benchIntakeCmd) Run(ctx context.Context, s streams) error {
 	_, err := bench.MeasureIntake(ctx, bench.IntakeOptions{
 		Place: c.place(), Messages: c.Messages, Limit: time.Duration(c.Seconds) * time.Second,
 		Senders: c.Senders, Rounds: c.Rounds, Seed: c.Seed, Profile: c.Profile, Out: s.out,
+	})
+	return err
+}
+
+type benchAnswersCmd struct {
+	benchPlace
+	Reports     int    `help:"Reports to answer." default:"4000" placeholder:"N"`
+	Connections int    `help:"Connections to the relay." default:"4" placeholder:"N"`
+	Seed        uint64 `help:"Seed of the mails." default:"1" placeholder:"N"`
+}
+
+func (c *benchAnswersCmd) Run(ctx context.Context, s streams) error {
+	_, err := bench.MeasureAnswers(ctx, bench.AnswersOptions{
+		Place: c.place(), Reports: c.Reports, Connections: c.Connections, Seed: c.Seed, Out: s.out,
 	})
 	return err
 }

@@ -203,7 +203,9 @@ func (c *centre) resume(lane string) { c.Parts().Jobs.Resume(lane) }
 func (c *centre) pause(lane string) { c.Parts().Jobs.Pause(lane) }
 
 // allLanes are the program's lanes.
-func allLanes() []string { return []string{parts.LaneAssess, parts.LaneDecide, parts.LaneAnswer, parts.LaneBulk} }
+func allLanes() []string {
+	return []string{parts.LaneAssess, parts.LaneDecide, parts.LaneAnswer, parts.LaneBulk}
+}
 
 // hasField reports whether a mail's header has a field of that name, given in
 // lower case.

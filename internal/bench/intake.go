@@ -40,17 +40,23 @@ type Intake struct {
 type Phase struct {
 	Mails   int
 	Took    time.Duration
+	CPU     time.Duration // of this process, the senders' share in it
 	Replies Times
 	rates   []float64 // of each round
 }
 
-func (p *Phase) add(n int, took time.Duration, replies Times) {
+func (p *Phase) add(n int, took, cpu time.Duration, replies Times) {
 	p.Mails += n
+	p.CPU += cpu
 	p.Took += took
 	p.Replies = append(p.Replies, replies...)
 	slices.Sort(p.Replies)
 	p.rates = append(p.rates, rate(n, took))
 }
+
+// perMail is the processor time that one mail took. A machine that does other
+// things meanwhile changes it less than the rate.
+func (p *Phase) perMail() time.Duration { return p.CPU / time.Duration(max(p.Mails, 1)) }
 
 // Rate is how many mails a second went through.
 func (p *Phase) Rate() float64 { return rate(p.Mails, p.Took) }
@@ -147,8 +153,9 @@ func (r *intakeRun) round(ctx context.Context, i int) error {
 func (r *intakeRun) sinkRound(ctx context.Context) error {
 	letters := write(r.writer, r.Messages)
 	return r.profiled("sink", func() error {
+		cpu := processorTime()
 		s, err := send(ctx, r.sink.addr(), letters, r.Senders, r.Limit)
-		r.result.Sink.add(s.Sent, s.Took, s.Replies)
+		r.result.Sink.add(s.Sent, s.Took, processorTime()-cpu, s.Replies)
 		return err
 	})
 }
@@ -162,18 +169,19 @@ func (r *intakeRun) acceptRound(ctx context.Context) error {
 	}
 	var s Sending
 	if err := r.profiled("accept", func() (err error) {
+		cpu := processorTime()
 		s, err = send(ctx, r.centre.SMTP(), letters, r.Senders, r.Limit)
+		r.result.Accept.add(s.Sent, s.Took, processorTime()-cpu, s.Replies)
 		return err
 	}); err != nil {
 		return err
 	}
-	r.result.Accept.add(s.Sent, s.Took, s.Replies)
 	return r.profiled("assess", func() error {
-		began := time.Now()
+		began, cpu := time.Now(), processorTime()
 		r.centre.resume(parts.LaneAssess)
 		err := await(ctx, before+s.Sent, r.centre.assessed)
 		r.centre.pause(parts.LaneAssess)
-		r.result.Assess.add(s.Sent, time.Since(began), nil)
+		r.result.Assess.add(s.Sent, time.Since(began), processorTime()-cpu, nil)
 		return err
 	})
 }
@@ -189,12 +197,12 @@ func (r *intakeRun) throughRound(ctx context.Context) error {
 	return r.profiled("through", func() error {
 		r.centre.resume(parts.LaneAssess)
 		defer r.centre.pause(parts.LaneAssess)
-		began := time.Now()
+		began, cpu := time.Now(), processorTime()
 		s, err := send(ctx, r.centre.SMTP(), letters, r.Senders, r.Limit)
 		if err == nil {
 			err = await(ctx, before+s.Sent, r.centre.assessed)
 		}
-		r.result.Through.add(s.Sent, time.Since(began), s.Replies)
+		r.result.Through.add(s.Sent, time.Since(began), processorTime()-cpu, s.Replies)
 		return err
 	})
 }
@@ -218,7 +226,7 @@ func (r *intakeRun) profiled(name string, do func() error) error {
 
 func (r *intakeRun) print() {
 	p := func(name string, p *Phase, more string) {
-		fmt.Fprintf(r.Out, "%-22s %6.0f a second  %s", name, p.Rate(), more)
+		fmt.Fprintf(r.Out, "%-22s %6.0f a second, %7v of processor each  %s", name, p.Rate(), p.perMail().Round(time.Microsecond), more)
 		if len(p.Replies) > 0 {
 			fmt.Fprintf(r.Out, "  250 after %v", p.Replies)
 		}
