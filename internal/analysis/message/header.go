@@ -131,7 +131,7 @@ func (r *headerReader) read(src []byte, isBoundary func(line []byte) bool) (h He
 			pos = next
 			continue
 		}
-		colon := fieldName(line)
+		colon := coding.FieldName(line)
 		if colon < 0 {
 			if !isJunk(src, line, next) {
 				faults.noBlank = len(r.fields) > 0
@@ -173,25 +173,6 @@ func (r *headerReader) read(src []byte, isBoundary func(line []byte) bool) (h He
 	return h, pos, faults
 }
 
-// fieldName returns the offset of the colon after a field name (RFC 5322
-// section 3.6.8), with space before it tolerated, or -1.
-func fieldName(line []byte) int {
-	i := 0
-	for i < len(line) && line[i] > ' ' && line[i] < 0x7f && line[i] != ':' {
-		i++
-	}
-	if i == 0 || i > 200 {
-		return -1
-	}
-	for i < len(line) && (line[i] == ' ' || line[i] == '\t') {
-		i++
-	}
-	if i < len(line) && line[i] == ':' {
-		return i
-	}
-	return -1
-}
-
 // isJunk reports whether a line that is no field stands inside the header,
 // rather than being the first one of a body that came without an empty line.
 func isJunk(src, line []byte, next int) bool {
@@ -209,7 +190,7 @@ func isJunk(src, line []byte, next int) bool {
 	case after[0] == ' ' || after[0] == '\t':
 		return true
 	}
-	colon := fieldName(after)
+	colon := coding.FieldName(after)
 	return colon > 0 && isKnown(string(after[:min(colon, 40)]))
 }
 

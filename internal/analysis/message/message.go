@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/belfry-centre/belfry/internal/analysis/markup"
+	"github.com/belfry-centre/belfry/internal/analysis/message/file"
 	"golang.org/x/net/idna"
 )
 
@@ -13,7 +14,10 @@ import (
 type Message struct {
 	// Raw is the message as it came; a message inside another shares its
 	// memory where it was not encoded.
-	Raw    []byte
+	// It is nil for one that Outlook embedded in another.
+	Raw []byte
+	// Header is what travelled with the message. Of an Outlook item that never
+	// travelled it has the fields that the item would have been sent with.
 	Header Header
 
 	Subject    string    // decoded, on one line
@@ -93,7 +97,7 @@ type Attachment struct {
 	// Declared is the media type that the part claims, lower case, without
 	// parameters.
 	Declared string
-	// Type is the media type that the content shows, see Sniff; text/html also
+	// Type is the media type that the content shows, see file.Sniff; text/html also
 	// for a text that its name or declared type makes a browser open as a page.
 	Type string
 	// Macros says that an Office document of either format carries code.
@@ -107,7 +111,8 @@ type Attachment struct {
 	Inline    bool   // Content-Disposition: inline, or named by the HTML
 	ContentID string // without angle brackets
 	// Message is the message that this attachment is: message/rfc822, or a
-	// file that is one by its name or content. Nil below the depth limit.
+	// file that is one by its name or content, Outlook's formats among them. Nil
+	// below the depth limit. What Outlook embedded has no Content of its own.
 	Message *Message
 	// Markup is an HTML or SVG file read once, as a browser would open it; nil
 	// for other types.
@@ -115,11 +120,7 @@ type Attachment struct {
 }
 
 // Entry is one file of an archive.
-type Entry struct {
-	Name      string
-	Size      int64 // unpacked, as the archive claims
-	Encrypted bool
-}
+type Entry = file.Entry
 
 // Notice is a part in the form of header fields, for machines.
 type Notice struct {
@@ -146,6 +147,7 @@ type Limits struct {
 	Attachments   int // in all; default 500
 	Addresses     int // in one kind of address field; default 1,000
 	DefectsOfKind int // entries with the same code in one message; default 8
+	Expanded      int // bytes that decompression makes, of rich text and of mails in archives, in all; default 32 MiB
 
 	Markup markup.Limits
 }
@@ -167,6 +169,7 @@ func (l Limits) withDefaults() Limits {
 	or(&l.Attachments, 500)
 	or(&l.Addresses, 1000)
 	or(&l.DefectsOfKind, 8)
+	or(&l.Expanded, 32<<20)
 	return l
 }
 
@@ -196,6 +199,9 @@ const (
 	DefectCharset         = "charset"           // an unknown charset, or content that does not follow it
 	DefectFileName        = "file-name"         // a path or control characters in a file name
 	DefectFileNameBidi    = "file-name-bidi"    // direction-changing characters in a file name
+	DefectOutlook         = "outlook"           // a .msg or TNEF that is broken: what it held is missing or cut off
+	DefectArchive         = "archive"           // a mail in an archive that could not be unpacked
+	DefectLimitExpanded   = "limit-expanded"    // Limits.Expanded: rich text or an archive was not unpacked to its end
 	DefectLimitBytes      = "limit-bytes"       // Limits.Bytes: the rest was not looked at
 	DefectLimitDepth      = "limit-depth"       // Limits.Depth or Multiparts: what is deeper is kept as a file
 	DefectLimitParts      = "limit-parts"       // Limits.Parts: further parts were dropped

@@ -2,7 +2,6 @@ package message
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"net/mail"
 	"strconv"
 	"strings"
@@ -11,12 +10,14 @@ import (
 
 	"github.com/belfry-centre/belfry/internal/analysis/markup"
 	"github.com/belfry-centre/belfry/internal/analysis/message/coding"
+	"github.com/belfry-centre/belfry/internal/analysis/message/file"
 )
 
 // Parse reads a message. It never fails; what was wrong is in Defects.
 // The result shares raw's memory, so raw must not be changed afterwards.
 func Parse(raw []byte, limits Limits) *Message {
 	p := &parser{limits: limits.withDefaults()}
+	p.expanded = p.limits.Expanded
 	p.header.limits = &p.limits
 	return p.parse(raw, 0)
 }
@@ -27,6 +28,7 @@ type parser struct {
 	limits             Limits
 	header             headerReader
 	parts, attachments int
+	expanded           int // bytes that decompression may still make
 }
 
 // parse reads a message that stands alone in src, at this depth of messages.
@@ -36,6 +38,9 @@ func (p *parser) parse(src []byte, depth int) *Message {
 	if len(src) > p.limits.Bytes {
 		src = src[:p.limits.Bytes]
 		b.defect(DefectLimitBytes, strconv.Itoa(len(m.Raw)))
+	}
+	if isOutlook(src) && b.outlookFile(src) {
+		return m
 	}
 	if bytes.IndexByte(src, '\r') >= 0 && bytes.IndexByte(src, '\n') < 0 {
 		src = bytes.ReplaceAll(src, []byte{'\r'}, []byte{'\n'})
@@ -143,7 +148,8 @@ type builder struct {
 	html  []string
 	sizes struct{ text, html int }
 
-	charset string // of the first text that names one
+	charset string   // of the first text that names one
+	own     *ownPart // a TNEF part: perhaps this message's own text and files
 }
 
 // defect records a defect, the first few of each kind.
@@ -289,7 +295,7 @@ func parseDate(s string) (time.Time, bool) {
 // leaf takes in a part that is no multipart and no readable message in place.
 func (b *builder) leaf(p part, body []byte, root bool) {
 	if !p.described && p.media == "text/plain" {
-		switch media := Sniff(body); {
+		switch media, _ := file.Sniff(body); {
 		case media == "text/html":
 			p.media = media // undeclared, and everybody shows it as such
 		case root && len(b.m.Header) == 0 && !strings.HasPrefix(media, "text/") && media != "message/rfc822":
@@ -460,104 +466,15 @@ func (b *builder) notice(p part, body []byte) {
 	b.m.Notices = append(b.m.Notices, n)
 }
 
-// attach adds an attachment; inner is the message that it is, if that was read
-// already.
-func (b *builder) attach(p part, content []byte, inner *Message) {
-	if b.attachments++; b.attachments > b.limits.Attachments {
-		b.defect(DefectLimitAttachment, strconv.Itoa(b.limits.Attachments))
-		return
-	}
-	name, path, bidi := cleanFileName(p.name)
-	if path {
-		b.defect(DefectFileName, name)
-	}
-	if bidi {
-		b.defect(DefectFileNameBidi, name)
-	}
-	a := Attachment{
-		Name:      name,
-		Declared:  p.media,
-		Size:      int64(len(content)),
-		SHA256:    sha256.Sum256(content),
-		Content:   content,
-		Inline:    p.disposition == "inline",
-		ContentID: strings.ToValidUTF8(p.id, "\uFFFD"),
-		Message:   inner,
-	}
-	if inner != nil {
-		a.Type = "message/rfc822"
-	} else {
-		a.Type, a.Macros = sniff(content)
-		if a.Type == "application/zip" || a.Macros {
-			a.Entries = zipEntries(content)
-		}
-		if b.isMessage(&a) {
-			if b.depth < b.limits.Depth {
-				a.Type = "message/rfc822"
-				a.Message = b.parse(content, b.depth+1)
-			} else {
-				b.defect(DefectLimitDepth, name)
-			}
-		}
-		if a.Type == "text/plain" && opensAsPage(&a) {
-			a.Type = "text/html"
-		}
-		if a.Type == "text/html" || a.Type == "image/svg+xml" {
-			b.readFile(&a, p.charset)
-		}
-	}
-	b.m.Attachments = append(b.m.Attachments, a)
-}
-
-// opensAsPage reports whether a text is opened in a browser as HTML whatever it
-// begins with, so that words in front of it do not disguise it.
-func opensAsPage(a *Attachment) bool {
-	if a.Declared == "text/html" || a.Declared == "application/xhtml+xml" {
-		return true
-	}
-	dot := strings.LastIndexByte(a.Name, '.')
-	switch strings.ToLower(a.Name[dot+1:]) {
-	case "html", "htm", "shtml", "xhtml", "xht", "mht", "mhtml", "hta":
-		return true
-	}
-	return false
-}
-
-// readFile reads the markup of an HTML or SVG file.
-func (b *builder) readFile(a *Attachment, charset string) {
-	content := a.Content[:min(len(a.Content), b.limits.TextBytes)]
-	if charset == "" {
-		charset = metaCharset(content)
-	}
-	text, _ := coding.Charset(charset, content)
-	a.Markup = markup.Read(text, b.limits.Markup)
-}
-
-// isMessage reports whether a file is a message by its declared type, its name
-// or, where the type says nothing, its content.
-func (b *builder) isMessage(a *Attachment) bool {
-	switch {
-	case strings.HasPrefix(a.Type, "text/"), a.Type == "message/rfc822", a.Type == "application/octet-stream":
-	default:
-		return false
-	}
-	switch a.Declared {
-	case "message/rfc822", "message/global", "message/news":
-		return true
-	case "application/octet-stream", "application/eml", "application/x-eml", "application/vnd.ms-outlook":
-		if a.Type == "message/rfc822" {
-			return true
-		}
-	}
-	return len(a.Name) > 4 && strings.EqualFold(a.Name[len(a.Name)-4:], ".eml")
-}
-
 // finish puts the collected texts together and reads the HTML and the header.
 // The header comes last because its 8-bit bytes, which no field explains, are
 // mostly in the charset of the text.
 func (b *builder) finish() {
 	m := b.m
 	b.fields()
+	if b.own != nil {
+		b.settle()
+	}
 	m.Text = strings.Join(b.text, "\n")
 	m.HTML = strings.Join(b.html, "\n")
 	if m.HTML == "" {

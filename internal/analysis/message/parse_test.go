@@ -48,7 +48,7 @@ func TestParse(t *testing.T) {
 		{"empty", "", summary{Defects: []string{DefectNoHeader}}},
 		{"no header", "Dear friend\nsend money\n", summary{Text: "Dear friend\nsend money", Defects: []string{DefectNoHeader}}},
 		{"colon but no header", "Note: this\n\nis text\n", summary{Text: "Note: this\n\nis text", Defects: []string{DefectNoHeader}}},
-		{"a file that is no mail", "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + wide("__substg1.0_"), summary{Files: []string{"|application/vnd.ms-outlook"}, Defects: []string{DefectNoHeader}}},
+		{"a file that is no mail", "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + wide("__substg1.0_"), summary{Files: []string{"|application/vnd.ms-outlook"}, Defects: []string{DefectNoHeader, DefectOutlook}}},
 		{"mbox line", "From jane@example.org Tue Nov  3 14:05:06 2026\n" + top + "\nHello\n", summary{Text: "Hello", Defects: []string{DefectLeadingJunk}}},
 		{"copied from a page", "\n\nShow original\n" + top + "\nHello\n", summary{Text: "Hello", Defects: []string{DefectLeadingJunk}}},
 		{"no empty line", top + "Hello there\nbye\n", summary{Text: "Hello there\nbye", Defects: []string{DefectHeaderEnd}}},
@@ -240,4 +240,14 @@ func TestBody(t *testing.T) {
 	if got := Parse([]byte(top+"\nHi"), Limits{}).Body(); got != "Hi" {
 		t.Errorf("text: %q", got)
 	}
+}
+
+// wide writes ASCII as UTF-16.
+func wide(s string) string {
+	var out strings.Builder
+	for i := range len(s) {
+		out.WriteByte(s[i])
+		out.WriteByte(0)
+	}
+	return out.String()
 }

@@ -130,7 +130,7 @@ func (w *walker) skipJunk(b *builder) {
 		if w.isBoundary(line) {
 			return
 		}
-		if colon := fieldName(line); colon > 0 && isKnown(string(line[:min(colon, 40)])) || colon > 0 && lines == 0 {
+		if colon := coding.FieldName(line); colon > 0 && isKnown(string(line[:min(colon, 40)])) || colon > 0 && lines == 0 {
 			w.pos = pos
 			return
 		}
@@ -302,7 +302,7 @@ func findBoundary(body []byte) string {
 		line, next := coding.CutLine(body, pos)
 		after, _ := coding.CutLine(body, next)
 		if name := bytes.TrimRight(line[2:], " \t"); len(name) > 0 && len(name) <= 200 &&
-			len(after) > 8 && strings.EqualFold(string(after[:8]), "content-") && fieldName(after) > 0 {
+			len(after) > 8 && strings.EqualFold(string(after[:8]), "content-") && coding.FieldName(after) > 0 {
 			return string(name)
 		}
 		pos = max(pos+2, next-1)

@@ -210,6 +210,25 @@ func CutLine(b []byte, pos int) (line []byte, next int) {
 	return line, next
 }
 
+// FieldName returns the offset of the colon after a field name (RFC 5322
+// section 3.6.8), with space before it tolerated, or -1.
+func FieldName(line []byte) int {
+	i := 0
+	for i < len(line) && line[i] > ' ' && line[i] < 0x7f && line[i] != ':' {
+		i++
+	}
+	if i == 0 || i > 200 {
+		return -1
+	}
+	for i < len(line) && (line[i] == ' ' || line[i] == '\t') {
+		i++
+	}
+	if i < len(line) && line[i] == ':' {
+		return i
+	}
+	return -1
+}
+
 // LineEnds makes a decoded text what Message.Text promises: LF line ends, no
 // NUL.
 func LineEnds(s string) string {

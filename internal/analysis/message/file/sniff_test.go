@@ -1,4 +1,4 @@
-package message
+package file
 
 import (
 	"archive/zip"
@@ -74,7 +74,7 @@ func TestSniff(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, macros := sniff([]byte(tt.content))
+			got, macros := Sniff([]byte(tt.content))
 			if got != tt.want || macros != tt.macros {
 				t.Errorf("got %q, %v; want %q, %v", got, macros, tt.want, tt.macros)
 			}
@@ -85,20 +85,20 @@ func TestSniff(t *testing.T) {
 func TestZipEntries(t *testing.T) {
 	archive := zipOf(t, "invoice.pdf.exe", "dir/ünï.txt")
 	want := []Entry{{Name: "invoice.pdf.exe"}, {Name: "dir/ünï.txt"}}
-	if diff := cmp.Diff(want, zipEntries(archive)); diff != "" {
+	if diff := cmp.Diff(want, Entries(archive)); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(want, zipEntries(append([]byte("MZ in front"), archive...))); diff != "" {
+	if diff := cmp.Diff(want, Entries(append([]byte("MZ in front"), archive...))); diff != "" {
 		t.Errorf("with something before it: %s", diff)
 	}
 	locked := bytes.Clone(archive)
 	locked[bytes.Index(locked, []byte("PK\x01\x02"))+8] |= 1
-	if got := zipEntries(locked); len(got) != 2 || !got[0].Encrypted || got[1].Encrypted {
+	if got := Entries(locked); len(got) != 2 || !got[0].Encrypted || got[1].Encrypted {
 		t.Errorf("encrypted flag: %+v", got)
 	}
 	for i := range archive { // no piece of an archive may break it
-		zipEntries(archive[:i])
-		zipEntries(archive[i:])
+		Entries(archive[:i])
+		Entries(archive[i:])
 	}
 }
 
@@ -117,9 +117,9 @@ func TestCleanFileName(t *testing.T) {
 		{strings.Repeat("é", 300) + ".exe", strings.Repeat("é", 125) + ".exe", false, false},
 	}
 	for _, tt := range tests {
-		got, path, bidi := cleanFileName(tt.in)
+		got, path, bidi := Name(tt.in)
 		if got != tt.want || path != tt.path || bidi != tt.bidi {
-			t.Errorf("cleanFileName(%q) = %q, %v, %v; want %q, %v, %v", tt.in, got, path, bidi, tt.want, tt.path, tt.bidi)
+			t.Errorf("Name(%q) = %q, %v, %v; want %q, %v, %v", tt.in, got, path, bidi, tt.want, tt.path, tt.bidi)
 		}
 	}
 }

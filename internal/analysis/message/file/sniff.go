@@ -1,4 +1,4 @@
-package message
+package file
 
 import (
 	"bytes"
@@ -67,15 +67,10 @@ var magics = [...]magic{
 // Sniff returns the media type that content shows by itself, whatever it is
 // called: by its signature, else text/html, image/svg+xml, text/calendar,
 // text/vcard, message/rfc822 or text/plain by what it reads like, else
-// application/octet-stream. It looks at the whole of an Office file or zip
-// archive, to tell which, and at the beginning of all others.
-func Sniff(content []byte) string {
-	media, _ := sniff(content)
-	return media
-}
-
-// sniff is Sniff, and reports macros in an Office document.
-func sniff(content []byte) (media string, macros bool) {
+// application/octet-stream; and whether it is an Office document with macros.
+// It looks at the whole of an Office file or zip archive, to tell which, and at
+// the beginning of all others.
+func Sniff(content []byte) (media string, macros bool) {
 	switch {
 	case bytes.HasPrefix(content, []byte("PK\x03\x04")), bytes.HasPrefix(content, []byte("PK\x05\x06")):
 		return sniffZip(content)
@@ -154,7 +149,7 @@ func looksLikeMessage(head []byte) bool {
 		if line[0] == ' ' || line[0] == '\t' || lines == 0 && bytes.HasPrefix(line, []byte("From ")) {
 			continue
 		}
-		colon := fieldName(line)
+		colon := coding.FieldName(line)
 		if colon < 0 {
 			return false
 		}
@@ -226,72 +221,4 @@ func sniffZip(content []byte) (media string, macros bool) {
 		return "application/java-archive", false
 	}
 	return "application/zip", false
-}
-
-// zipEntries lists the files of a zip archive from its central directory
-// (APPNOTE.TXT section 4.3.12), at most 200 of them, without unpacking any.
-func zipEntries(content []byte) []Entry {
-	const most = 200
-	end := bytes.LastIndex(content, []byte("PK\x05\x06"))
-	if end < 0 || end+20 > len(content) {
-		return nil
-	}
-	pos := int64(binary.LittleEndian.Uint32(content[end+16:]))
-	if size := int64(binary.LittleEndian.Uint32(content[end+12:])); pos+size != int64(end) {
-		pos = int64(end) - size // something stands before the archive
-	}
-	var entries []Entry
-	for len(entries) < most && pos >= 0 && pos+46 <= int64(len(content)) {
-		record := content[pos:]
-		if string(record[:4]) != "PK\x01\x02" {
-			break
-		}
-		name := int(binary.LittleEndian.Uint16(record[28:]))
-		skip := 46 + name + int(binary.LittleEndian.Uint16(record[30:])) + int(binary.LittleEndian.Uint16(record[32:]))
-		if 46+name > len(record) {
-			break
-		}
-		text, _ := coding.Charset("", record[46:46+name])
-		text, _ = coding.OneLine(text)
-		entries = append(entries, Entry{
-			Name:      text,
-			Size:      int64(binary.LittleEndian.Uint32(record[24:])),
-			Encrypted: binary.LittleEndian.Uint16(record[8:])&1 != 0,
-		})
-		pos += int64(skip)
-	}
-	return entries
-}
-
-// cleanFileName takes path and dangerous characters off a file name, and says
-// what was there.
-func cleanFileName(name string) (clean string, path, bidi bool) {
-	clean = strings.Map(func(r rune) rune {
-		switch {
-		case r >= '\u202a' && r <= '\u202e', r >= '\u2066' && r <= '\u2069', r == '\u200e', r == '\u200f', r == '\u061c':
-			bidi = true
-			return -1
-		case r < ' ', r == 0x7f, r >= 0x80 && r < 0xa0, r == utf8.RuneError, r == '\u200b', r == '\ufeff', r == '\u2028', r == '\u2029':
-			path = true
-			return -1
-		}
-		return r
-	}, name)
-	if i := strings.LastIndexAny(clean, `/\`); i >= 0 {
-		clean, path = clean[i+1:], true
-	}
-	clean = strings.Trim(clean, " \t\u00a0")
-	const longest = 255 // bytes, as file systems have it
-	if len(clean) > longest {
-		dot := strings.LastIndexByte(clean, '.')
-		ext := ""
-		if dot > 0 && len(clean)-dot < 20 {
-			ext = clean[dot:]
-		}
-		clean = strings.ToValidUTF8(clean[:longest-len(ext)], "") + ext
-	}
-	if clean == "." || clean == ".." {
-		clean, path = "", true
-	}
-	return clean, path, bidi
 }
