@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/belfry-centre/belfry/internal/analysis/observable"
 	"github.com/belfry-centre/belfry/internal/analysis/verdict"
@@ -291,6 +292,7 @@ type oneData struct {
 	StateTag    Tag
 	ScoreText   string
 	SeeReporter bool
+	SenderSure  bool // the reporter is proved to have sent it
 	Messages    []messageView
 	Observables []observableView
 	Cut         bool   // there were more values than are kept
@@ -348,7 +350,7 @@ func (p *staff) showOne(w http.ResponseWriter, r *http.Request) error {
 		ChannelKey: p.word("channel", string(report.Channel)), ClassKey: p.tag("class", string(report.Class)).Key,
 		VerdictTag: p.tag("verdict", string(report.Verdict)), StateTag: p.tag("state", string(report.State)),
 		ScoreText:   p.score(visit.Lang, report.Verdict, report.Score),
-		SeeReporter: visit.Viewer.May(account.SeeReporter), Asked: r.URL.Query().Has("asked"),
+		SeeReporter: visit.Viewer.May(account.SeeReporter), SenderSure: report.Proved(), Asked: r.URL.Query().Has("asked"),
 	}
 	d.Reporter = shown(report.Reporter, maxShown)
 	for _, m := range report.Items {
@@ -377,11 +379,11 @@ func (p *staff) messageView(lang string, m Message) messageView {
 		Number: m.Index + 1, How: p.word("how", string(m.How)), Subject: shown(m.Subject, maxShown), Name: shown(m.FromName, maxShown),
 		From: shown(observable.Defang(m.From), maxShown), Date: m.Date, Words: shownLines(m.Words, 4096),
 		Verdict: p.tag("verdict", string(a.Verdict)), Score: p.score(lang, a.Verdict, a.Score),
-		Automatic: a.Automatic, Brand: shown(a.Brand, maxShown), Language: a.Language, Rules: a.Rules, At: a.At,
+		Automatic: a.Automatic, Brand: shown(a.Brand, maxShown), Language: a.Language, Rules: shown(a.Rules, maxTitle), At: a.At,
 	}
 	for _, r := range a.Reasons {
 		v.Reasons = append(v.Reasons, reasonView{
-			Code: r.Code, Text: p.sentence(lang, r), Words: shown(observable.Defang(r.Evidence), maxShown),
+			Code: shown(r.Code, maxTitle), Text: p.sentence(lang, r), Words: shown(observable.Defang(r.Evidence), maxShown),
 			Weight: p.weight(lang, r.Weight), Against: r.Weight < 0,
 		})
 	}
@@ -449,13 +451,12 @@ func visible(s string, limit int, space func(rune) rune) string {
 	var b strings.Builder
 	count, marks := 0, 0
 	for _, r := range s {
+		word := ""
 		switch {
 		case unicode.IsSpace(r):
 			r = space(r)
 		case unicode.Is(unicode.Bidi_Control, r):
-			fmt.Fprintf(&b, "‹%U›", r)
-			count += 8
-			continue
+			word = fmt.Sprintf("‹%U›", r)
 		case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs, unicode.Variation_Selector):
 			continue
 		case unicode.Is(unicode.M, r):
@@ -465,11 +466,14 @@ func visible(s string, limit int, space func(rune) rune) string {
 		default:
 			marks = 0
 		}
-		if count++; count > limit {
+		if word == "" {
+			word = string(r)
+		}
+		if count += utf8.RuneCountInString(word); count > limit {
 			b.WriteRune('…')
 			break
 		}
-		b.WriteRune(r)
+		b.WriteString(word)
 	}
 	return strings.TrimSpace(b.String())
 }
