@@ -38,6 +38,7 @@ func (c *benchIntakeCmd) Run(ctx context.Context, s streams) error {
 	if c.Seconds > 0 {
 		c.Messages = c.Seconds * mostASecond
 	}
+	lateGarbage() // as serve does
 	_, err := bench.MeasureIntake(ctx, bench.IntakeOptions{
 		Place: c.place(), Messages: c.Messages, Limit: time.Duration(c.Seconds) * time.Second,
 		Senders: c.Senders, Rounds: c.Rounds, Seed: c.Seed, Profile: c.Profile, Out: s.out,
@@ -53,6 +54,7 @@ type benchAnswersCmd struct {
 }
 
 func (c *benchAnswersCmd) Run(ctx context.Context, s streams) error {
+	lateGarbage() // as serve does
 	_, err := bench.MeasureAnswers(ctx, bench.AnswersOptions{
 		Place: c.place(), Reports: c.Reports, Connections: c.Connections, Seed: c.Seed, Out: s.out,
 	})
