@@ -274,7 +274,7 @@ func (c *Capability) count(ctx context.Context, q Query) (n int, err error) {
 	}
 	args = append(args, maxCount+1)
 	err = c.db.View(ctx, func(tx *database.Tx) error {
-		return tx.QueryRow(ctx, "SELECT count(*) FROM ("+query+" LIMIT $"+strconv.Itoa(len(args))+") AS some", args...).Scan(&n)
+		return tx.QueryRow(ctx, "SELECT count(*) FROM ("+query+" LIMIT $"+strconv.Itoa(len(args))+") AS bounded", args...).Scan(&n)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("counting reports: %w", err)

@@ -363,3 +363,30 @@ func TestShown(t *testing.T) {
 		t.Errorf("lines: %q", got)
 	}
 }
+
+// TestSenders: the list shows who sent the message whose subject it shows.
+func TestSenders(t *testing.T) {
+	each(t, func(t *testing.T, db *database.DB) {
+		h := newHouse(t, db, Options{})
+		h.examine = func(content []byte, ev analysis.Evidence) analysis.Examination {
+			x := fixed(content, ev)
+			other := fixed(content, ev).Items[0]
+			other.Original.Message.Subject, other.Original.Message.From[0].Address = "Another", "another@example.com"
+			other.Assessment.Verdict = verdict.Legitimate
+			x.Items = append([]analysis.Item{other}, x.Items...)
+			return x
+		}
+		h.start()
+		one, two := h.accept(note("one")).ID, h.accept(note("two")).ID
+		h.settle()
+		senders, err := h.senders(t.Context(), []database.ID{one, two, 7})
+		if err != nil || len(senders) != 2 {
+			t.Fatalf("%v, %v", senders, err)
+		}
+		for id, m := range senders {
+			if m.From != "service@bank.example.com" {
+				t.Errorf("report %v: %q", id, m.From)
+			}
+		}
+	})
+}
