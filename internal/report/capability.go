@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/belfry-centre/belfry/internal/analysis"
 	"github.com/belfry-centre/belfry/internal/parts"
@@ -90,6 +91,7 @@ type Capability struct {
 	log     *slog.Logger
 	metrics metrics
 	pace    *mailin.Pacer
+	room    *semaphore.Weighted // bytes that may be examined at a time
 	// examine is analysis.Examine; tests put others in its place.
 	examine func([]byte, analysis.Evidence) analysis.Examination
 	// patience bounds one examination.
@@ -99,7 +101,7 @@ type Capability struct {
 // New returns the capability, to be registered.
 func New(o Options) *Capability {
 	o = o.withDefaults()
-	return &Capability{o: o, examine: analysis.Examine, patience: examineTimeout}
+	return &Capability{o: o, examine: analysis.Examine, patience: examineTimeout, room: semaphore.NewWeighted(examineRoom)}
 }
 
 // Register takes what the capability needs from p and wires its jobs, its

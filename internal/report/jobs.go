@@ -34,6 +34,11 @@ const (
 	examineTimeout = 20 * time.Second
 	assessTimeout  = time.Minute // the sender's check, the examination, the store
 
+	// examineRoom is how many bytes of reports are examined at a time. An
+	// examination needs a few times the memory of what it looks at, and those
+	// who hand in hand in many.
+	examineRoom = 32 << 20
+
 	// A DNS that does not answer gets a second chance, once, after this long.
 	proofAgain = 10 * time.Second
 
@@ -92,6 +97,11 @@ func (c *Capability) examineTask(ctx context.Context, t *job.Task, from ...State
 	case p.ref.IsZero(): // erased or past its time before anybody looked
 		return t.Finish(ctx, func(tx *database.Tx) error { return c.closeUnread(ctx, tx, p) })
 	}
+	size := min(p.ref.Size, examineRoom)
+	if err := c.room.Acquire(ctx, size); err != nil {
+		return err
+	}
+	defer c.room.Release(size)
 	content, err := c.raw.Get(ctx, p.ref)
 	if errors.Is(err, raw.ErrMissing) || errors.Is(err, raw.ErrDamaged) {
 		return job.Permanent(err)
