@@ -11,6 +11,8 @@ import (
 type benchCmd struct {
 	Intake  benchIntakeCmd  `cmd:"" help:"Mails in over SMTP, against a bare sink that commits bytes and a row."`
 	Answers benchAnswersCmd `cmd:"" help:"Answers composed, signed and handed to a relay."`
+	Fill    benchFillCmd    `cmd:"" help:"Fill a store with invented reports."`
+	Queries benchQueriesCmd `cmd:"" help:"Read a filled store through the API, and accept on it."`
 }
 
 // benchPlace says where a measurement writes.
@@ -57,6 +59,44 @@ func (c *benchAnswersCmd) Run(ctx context.Context, s streams) error {
 	lateGarbage() // as serve does
 	_, err := bench.MeasureAnswers(ctx, bench.AnswersOptions{
 		Place: c.place(), Reports: c.Reports, Connections: c.Connections, Seed: c.Seed, Out: s.out,
+	})
+	return err
+}
+
+// benchStore is a store that stays.
+type benchStore struct {
+	Data     string `help:"Folder of the store; it stays." type:"path" required:"" placeholder:"DIR"`
+	Database string `help:"PostgreSQL URL in place of the embedded database; what is filled in stays there." placeholder:"URL"`
+}
+
+func (p benchStore) place() bench.Place { return bench.Place{Data: p.Data, Database: p.Database} }
+
+type benchFillCmd struct {
+	benchStore
+	Reports int `help:"Reports to fill in." default:"2000000" placeholder:"N"`
+	Days    int `help:"How many days ago they came." default:"0" placeholder:"N"`
+}
+
+func (c *benchFillCmd) Run(ctx context.Context, s streams) error {
+	lateGarbage()
+	return bench.Fill(ctx, bench.FillOptions{
+		Place: c.place(), Reports: c.Reports, Ago: time.Duration(c.Days) * 24 * time.Hour, Out: s.out,
+	})
+}
+
+type benchQueriesCmd struct {
+	benchStore
+	Times   int    `help:"How often each query is asked." default:"300" placeholder:"N"`
+	Mails   int    `help:"Mails of each round of accepting, on the full store and on an empty one; 0 for none." default:"2000" placeholder:"N"`
+	Rounds  int    `help:"Rounds of accepting." default:"4" placeholder:"N"`
+	Senders int    `help:"Senders at a time." default:"20" placeholder:"N"`
+	Seed    uint64 `help:"Seed of what is asked." default:"1" placeholder:"N"`
+}
+
+func (c *benchQueriesCmd) Run(ctx context.Context, s streams) error {
+	lateGarbage()
+	_, err := bench.MeasureQueries(ctx, bench.QueriesOptions{
+		Place: c.place(), Times: c.Times, Mails: c.Mails, Rounds: c.Rounds, Senders: c.Senders, Seed: c.Seed, Out: s.out,
 	})
 	return err
 }

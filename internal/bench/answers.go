@@ -68,11 +68,11 @@ func MeasureAnswers(ctx context.Context, o AnswersOptions) (_ *Answers, err erro
 	if err != nil {
 		return nil, err
 	}
-	c, err := openCentre(ctx, dir, address, allLanes(), func(s *app.Settings) {
+	c, err := openCentre(ctx, opening{dir: dir, address: address, paused: allLanes(), settings: func(s *app.Settings) {
 		s.Relay = relayURL
 		s.Outgoing.Connections = o.Connections
 		s.Outgoing.DKIMDomain, s.Outgoing.DKIMSelector, s.Outgoing.DKIMKey = s.Centre.Domain, "bench", key
-	})
+	}})
 	if err != nil {
 		return nil, err
 	}

@@ -108,36 +108,48 @@ type centre struct {
 	metrics prometheus.Gatherer
 }
 
-// openCentre starts the program in dir, or on that PostgreSQL, as "belfry
-// serve" would, with the lanes paused that are named. more changes settings.
-func openCentre(ctx context.Context, dir, address string, paused []string, more func(*app.Settings)) (*centre, error) {
+// opening says how the program is started.
+type opening struct {
+	dir, address string              // where it keeps everything
+	paused       []string            // lanes that rest
+	clock        func() time.Time    // nil is the real one
+	idle         bool                // open the store only, as a verb of the command line does
+	settings     func(*app.Settings) // changes more; may be nil
+}
+
+// openCentre starts the program as "belfry serve" would.
+func openCentre(ctx context.Context, o opening) (*centre, error) {
 	s := app.DefaultSettings()
-	s.Data, s.HTTP, s.SMTP = dir, "127.0.0.1:0", "127.0.0.1:0"
+	s.Data, s.HTTP, s.SMTP = o.dir, "127.0.0.1:0", "127.0.0.1:0"
 	s.Centre.Domain = "centre.example"
 	s.Desks = []app.DeskSettings{{Address: corpus.Desk, Language: "en"}}
 	// The centre's own mail server stands in front, as it does in life.
 	s.Trust.Relays, s.Trust.Receivers = []string{"127.0.0.0/8"}, []string{corpus.Receiver}
 	s.Intake.ConnectionsPerIP, s.Intake.Connections = maxSenders, maxSenders
-	if address != "" {
-		u, err := config.ParseURL(address)
+	if o.address != "" {
+		u, err := config.ParseURL(o.address)
 		if err != nil {
 			return nil, err
 		}
 		s.Database = u
 	}
-	if more != nil {
-		more(&s)
+	if o.settings != nil {
+		o.settings(&s)
 	}
 	// What it logs costs what it costs; nobody reads it.
-	a, err := app.New(ctx, s, app.Options{Serve: true, Version: "bench", Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	a, err := app.New(ctx, s, app.Options{
+		Serve: !o.idle, Version: "bench", Clock: o.clock, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	})
 	if err != nil {
 		return nil, err
 	}
-	for _, lane := range paused {
+	for _, lane := range o.paused {
 		a.Parts().Jobs.Pause(lane)
 	}
-	if err := a.Start(ctx); err != nil {
-		return nil, errors.Join(err, a.Stop(ctx))
+	if !o.idle {
+		if err := a.Start(ctx); err != nil {
+			return nil, errors.Join(err, a.Stop(ctx))
+		}
 	}
 	g, ok := a.Parts().Metrics.(prometheus.Gatherer)
 	if !ok {

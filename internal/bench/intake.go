@@ -113,7 +113,7 @@ func MeasureIntake(ctx context.Context, o IntakeOptions) (_ *Intake, err error) 
 	if dir, address, err = g.room(ctx, "centre"); err != nil {
 		return nil, err
 	}
-	if run.centre, err = openCentre(ctx, dir, address, allLanes(), nil); err != nil {
+	if run.centre, err = openCentre(ctx, opening{dir: dir, address: address, paused: allLanes()}); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, run.centre.stop(ctx)) }()
