@@ -382,10 +382,14 @@ func (p *staff) messageView(lang string, m Message) messageView {
 		Automatic: a.Automatic, Brand: shown(a.Brand, maxShown), Language: a.Language, Rules: shown(a.Rules, maxTitle), At: a.At,
 	}
 	for _, r := range a.Reasons {
-		v.Reasons = append(v.Reasons, reasonView{
+		one := reasonView{
 			Code: shown(r.Code, maxTitle), Text: p.sentence(lang, r), Words: shown(observable.Defang(r.Evidence), maxShown),
 			Weight: p.weight(lang, r.Weight), Against: r.Weight < 0,
-		})
+		}
+		if strings.Contains(one.Text, "“"+one.Words+"”") || strings.Contains(one.Text, "„"+one.Words+"“") || strings.Contains(one.Text, "« "+one.Words+" »") {
+			one.Words = "" // the sentence quotes them already
+		}
+		v.Reasons = append(v.Reasons, one)
 	}
 	return v
 }
