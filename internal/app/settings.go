@@ -91,7 +91,7 @@ type OutgoingSettings struct {
 
 // WorkerSettings bound what is done at once. 0 takes what suits the machine.
 type WorkerSettings struct {
-	Assess int `toml:"assess" doc:"Assessments at a time; 0 is four for each processor."`
+	Assess int `toml:"assess" doc:"Assessments at a time; 0 takes what suits the machine."`
 	Answer int `toml:"answer" doc:"Answers at a time; 0 is twice the connections to the relay."`
 	Bulk   int `toml:"bulk" default:"2" doc:"Clean-up jobs at a time."`
 }
