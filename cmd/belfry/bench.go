@@ -13,6 +13,7 @@ type benchCmd struct {
 	Answers benchAnswersCmd `cmd:"" help:"Answers composed, signed and handed to a relay."`
 	Fill    benchFillCmd    `cmd:"" help:"Fill a store with invented reports."`
 	Queries benchQueriesCmd `cmd:"" help:"Read a filled store through the API, and accept on it."`
+	Upkeep  benchUpkeepCmd  `cmd:"" help:"Back a store up while mail comes in, and purge it."`
 }
 
 // benchPlace says where a measurement writes.
@@ -97,6 +98,24 @@ func (c *benchQueriesCmd) Run(ctx context.Context, s streams) error {
 	lateGarbage()
 	_, err := bench.MeasureQueries(ctx, bench.QueriesOptions{
 		Place: c.place(), Times: c.Times, Mails: c.Mails, Rounds: c.Rounds, Senders: c.Senders, Seed: c.Seed, Out: s.out,
+	})
+	return err
+}
+
+type benchUpkeepCmd struct {
+	Data    string `help:"Folder to work in; a new one that is removed afterwards if not given." type:"path" placeholder:"DIR"`
+	Reports int    `help:"Old reports to fill in and to purge." default:"1000000" placeholder:"N"`
+	Mails   int    `help:"Old mails with their raw bytes, besides." default:"3000" placeholder:"N"`
+	Rate    int    `help:"Mails a second that come in during the backup." default:"100" placeholder:"N"`
+	Seconds int    `help:"Back up again and again for this long at least." default:"60" placeholder:"N"`
+	Seed    uint64 `help:"Seed of the mails." default:"1" placeholder:"N"`
+}
+
+func (c *benchUpkeepCmd) Run(ctx context.Context, s streams) error {
+	lateGarbage()
+	_, err := bench.MeasureUpkeep(ctx, bench.UpkeepOptions{
+		Place: bench.Place{Data: c.Data}, Reports: c.Reports, Mails: c.Mails, Rate: c.Rate,
+		Least: time.Duration(c.Seconds) * time.Second, Seed: c.Seed, Out: s.out,
 	})
 	return err
 }

@@ -61,6 +61,8 @@ func (t Times) At(p int) time.Duration {
 	return t[min(len(t)*p/100, len(t)-1)]
 }
 
+func (t Times) sort() { slices.Sort(t) }
+
 func (t Times) String() string {
 	round := func(p int) time.Duration { return t.At(p).Round(10 * time.Microsecond) }
 	return fmt.Sprintf("p50 %v, p95 %v, p99 %v", round(50), round(95), round(99))
@@ -113,7 +115,7 @@ func send(ctx context.Context, addr string, letters []letter, connections int, l
 	}
 	err := group.Wait()
 	done.Took, done.Sent = time.Since(began), len(done.Replies)
-	slices.Sort(done.Replies)
+	done.Replies.sort()
 	return done, err
 }
 
