@@ -200,9 +200,6 @@ func (a *assessor) assess(f mailfile.File) (r assessed) {
 	case f.Err != nil:
 		r.fault = f.Err
 		return r
-	case f.Outlook:
-		r.fault = fault.New(fault.Unsupported, "Outlook's own format (.msg) is not read yet")
-		return r
 	case len(bytes.TrimSpace(f.Raw)) == 0:
 		r.fault = fault.New(fault.Invalid, "the message is empty")
 		return r

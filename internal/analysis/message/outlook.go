@@ -1,7 +1,6 @@
 package message
 
 import (
-	"bytes"
 	"strings"
 	"time"
 
@@ -143,6 +142,7 @@ func (b *builder) item(it *outlook.Item) {
 		b.files(it)
 	}
 	b.finish()
+	b.people(it)
 }
 
 // signedPart returns the content of a clear-signed message ([MS-OXOSMIME]
@@ -219,52 +219,74 @@ func (b *builder) faults(it *outlook.Item) {
 }
 
 // complete adds to the header the fields that the item would have been sent
-// with and that are not there.
+// with and that are not there, apart from those with people in them.
 func (b *builder) complete(it *outlook.Item) {
-	h := &b.m.Header
-	add := func(name, value string) {
-		value, _ = coding.OneLine(value)
-		if value = strings.TrimSpace(value); value != "" && !h.Has(name) && len(*h) < b.limits.Headers {
-			*h = append(*h, Field{name, value})
-		}
+	b.addField("Subject", it.Subject)
+	if !it.Date.IsZero() {
+		b.addField("Date", it.Date.Format(time.RFC1123Z))
 	}
-	add("From", written(it.From))
-	if it.Sender != (outlook.Person{}) {
-		add("Sender", written(it.Sender))
-	}
-	var replyTo, to, cc bytes.Buffer
-	list := func(buf *bytes.Buffer, who outlook.Person) {
-		text := written(who)
-		if buf.Len()+len(text) > b.limits.LineBytes {
-			b.defect(DefectLimitAddresses, "")
-			return
-		}
-		if buf.Len() > 0 {
-			buf.WriteString(", ")
-		}
-		buf.WriteString(text)
-	}
-	for _, who := range it.ReplyTo {
-		list(&replyTo, who)
-	}
+	b.addField("Message-ID", it.MessageID)
+	b.addField("In-Reply-To", it.InReplyTo)
+	b.addField("References", it.References)
+}
+
+// people is complete for the fields with people. They come last and are not
+// read from the header, because an Exchange name can hold anything.
+func (b *builder) people(it *outlook.Item) {
+	m := b.m
+	var to, cc []outlook.Person
 	for _, r := range it.Recipients {
 		switch r.Kind {
 		case outlook.To:
-			list(&to, r.Person)
+			to = append(to, r.Person)
 		case outlook.Cc:
-			list(&cc, r.Person)
+			cc = append(cc, r.Person)
 		}
 	}
-	add("Reply-To", replyTo.String())
-	add("To", to.String())
-	add("Cc", cc.String())
-	add("Subject", it.Subject)
-	if !it.Date.IsZero() {
-		add("Date", it.Date.Format(time.RFC1123Z))
+	for _, f := range [...]struct {
+		name string
+		list *[]Address
+		who  []outlook.Person
+	}{
+		{"From", &m.From, []outlook.Person{it.From}},
+		{"Sender", &m.Sender, []outlook.Person{it.Sender}},
+		{"Reply-To", &m.ReplyTo, it.ReplyTo},
+		{"To", &m.To, to},
+		{"Cc", &m.Cc, cc},
+	} {
+		if m.Header.Has(f.name) {
+			continue
+		}
+		var text []string
+		size := 0
+		for _, who := range f.who {
+			if who == (outlook.Person{}) {
+				continue
+			}
+			one := written(who)
+			if size += len(one) + 2; len(*f.list) >= b.limits.Addresses || size > b.limits.LineBytes {
+				b.defect(DefectLimitAddresses, f.name)
+				break
+			}
+			text = append(text, one)
+			*f.list = append(*f.list, Address{Name: oneLine(who.Name), Address: oneLine(who.Address)})
+		}
+		b.addField(f.name, strings.Join(text, ", "))
 	}
-	add("Message-ID", it.MessageID)
-	add("In-Reply-To", it.InReplyTo)
-	add("References", it.References)
+}
+
+func oneLine(s string) string {
+	s, _ = coding.OneLine(s)
+	return strings.TrimSpace(s)
+}
+
+// addField adds a field that is not there yet.
+func (b *builder) addField(name, value string) {
+	h := &b.m.Header
+	value, _ = coding.OneLine(value)
+	if value = strings.TrimSpace(value); value != "" && !h.Has(name) && len(*h) < b.limits.Headers {
+		*h = append(*h, Field{name, value[:min(len(value), b.limits.LineBytes)]})
+	}
 }
 
 // written writes a person as a header has it (RFC 5322 section 3.4). What would

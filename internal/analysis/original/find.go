@@ -26,26 +26,48 @@ func Find(m *message.Message) []Original {
 	if m == nil {
 		m = &message.Message{}
 	}
+	if found, claim, ok := machineReport(m); ok {
+		return attached(m, found, Original{Claim: claim})
+	}
+	if submission(m) {
+		if found := submitted(m, messagesIn(m)); len(found) > 0 {
+			return found
+		}
+	}
 	words, forward := ownWords(m.Body())
 	switch carried := messagesIn(m); {
 	case redirected(m) && (len(carried) == 0 || !carrier(m)):
 		return []Original{{How: Redirected, Message: m}}
 	case len(carried) > 0:
-		var found []Original
-		for _, inner := range carried {
-			found = innermost(found, inner, []*message.Message{m}, maxDepth)
+		claim, ids := buttonClaim(m.Subject)
+		if ids {
+			words = "" // the button's
 		}
-		for i := range found {
-			found[i].How, found[i].Words, found[i].ForwardHeader, found[i].Index = Attached, words, forward, i
-		}
-		return found
+		return attached(m, carried, Original{Words: words, ForwardHeader: forward, Claim: claim})
 	}
 	if forward != "" {
 		if inner := inline(m); inner != nil {
 			return []Original{{How: Inline, Message: inner, Chain: []*message.Message{m}, Words: words, ForwardHeader: forward}}
 		}
 	}
+	if o, ok := pasted(m, words); ok && forward == "" {
+		return []Original{o}
+	}
 	return []Original{{How: Itself, Message: m}}
+}
+
+// attached returns the originals in the messages that m carries, each with what
+// like says of all of them.
+func attached(m *message.Message, carried []*message.Message, like Original) []Original {
+	var found []Original
+	for _, inner := range carried {
+		found = innermost(found, inner, []*message.Message{m}, maxDepth)
+	}
+	for i := range found {
+		o := &found[i]
+		o.How, o.Words, o.ForwardHeader, o.Claim, o.Index = Attached, like.Words, like.ForwardHeader, like.Claim, i
+	}
+	return found
 }
 
 // innermost appends the originals that m is or carries.
@@ -85,7 +107,7 @@ func empty(m *message.Message) bool {
 // subject says so, or what it says itself is short and leads nowhere.
 func carrier(m *message.Message) bool {
 	words, forward := ownWords(m.Body())
-	if forward != "" {
+	if claim, _ := buttonClaim(m.Subject); forward != "" || claim != "" {
 		return true
 	}
 	if m.Markup != nil {

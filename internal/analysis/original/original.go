@@ -9,7 +9,9 @@ type How string
 const (
 	// Itself: the report is the suspicious message; nothing else was found in it.
 	Itself How = "itself"
-	// Attached: a message/rfc822 part or a mail file attached to the report.
+	// Attached: a message/rfc822 part or a mail file (.eml, .msg, TNEF, in a
+	// zip archive or not) attached to the report; in an abuse report perhaps its
+	// header only.
 	Attached How = "attached"
 	// Inline: the text of the original under a forward header in the report's body.
 	Inline How = "inline"
@@ -38,6 +40,9 @@ type Original struct {
 	// the forwarded text ("Van: …", "---------- Forwarded message"), for
 	// telling the language of a report without words. Often empty.
 	ForwardHeader string
+	// Claim is what the reporter's button or program said of the message; empty
+	// without one.
+	Claim Claim
 	// Index counts the originals of one report from 0, in their order.
 	Index int
 }

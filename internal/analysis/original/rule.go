@@ -73,8 +73,32 @@ func splitFields(s string) string {
 			break
 		}
 	}
-	b.WriteString(s[from:])
+	b.WriteString(bareLabel(s[from:], first))
 	return b.String()
+}
+
+// bareLabel gives the subject its colon and its line where a program's
+// translator forgot them: "Enviado: …, 09:26:50 CETAssunto Your account".
+func bareLabel(s string, first []language.Label) string {
+	for i := 1; i < len(s); i++ {
+		before := s[i-1]
+		if s[i] < 'A' || 'a' <= s[i] && s[i] <= 'z' || !('A' <= before && before <= 'Z' || '0' <= before && before <= '9') {
+			continue
+		}
+		word, rest, ok := strings.Cut(s[i:], " ")
+		if !ok || len(word) > 40 {
+			continue
+		}
+		_, meanings := language.HeaderLine(word + ":")
+		for _, m := range meanings {
+			for _, f := range first {
+				if m.Field == language.Subject && m.Language == f.Language {
+					return s[:i] + "\n" + word + ": " + rest
+				}
+			}
+		}
+	}
+	return s
 }
 
 // attribution reports whether a line introduces a quotation: an address, a

@@ -1,11 +1,54 @@
 package original
 
 import (
+	_ "embed"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/belfry-centre/belfry/internal/analysis/language"
 )
+
+//go:embed data/phrases.tsv
+var phraseFile string
+
+// phraseList is data/phrases.tsv, read.
+type phraseList struct {
+	separators []string
+	phones     []string
+	prefixes   map[string]bool
+	verbs      []string
+	behalf     []string
+	intros     []string
+	chats      []string
+	doubts     []string
+}
+
+var phrases = sync.OnceValue(func() *phraseList {
+	list := &phraseList{prefixes: make(map[string]bool, 32)}
+	for line := range strings.Lines(phraseFile) {
+		kind, phrase, _ := strings.Cut(strings.TrimRight(line, "\r\n"), "\t")
+		switch kind {
+		case "separator":
+			list.separators = append(list.separators, phrase)
+		case "phone":
+			list.phones = append(list.phones, phrase)
+		case "verb":
+			list.verbs = append(list.verbs, phrase)
+		case "behalf":
+			list.behalf = append(list.behalf, " "+phrase+" ")
+		case "intro":
+			list.intros = append(list.intros, phrase)
+		case "chat":
+			list.chats = append(list.chats, phrase)
+		case "doubt":
+			list.doubts = append(list.doubts, phrase)
+		case "prefix":
+			list.prefixes[phrase] = true
+		}
+	}
+	return list
+})
 
 // maxWords is how many bytes of a body are searched for the reporter's words.
 const maxWords = 64 << 10

@@ -21,14 +21,11 @@ func (r *reader) fill(it *Item, p *properties) {
 	}
 	it.From = p.person(pidRepresentingName, pidRepresentingKind, pidRepresentingAddress, pidRepresentingSMTP, pidRepresentingEntry)
 	sender := p.person(pidSenderName, pidSenderKind, pidSenderAddress, pidSenderSMTP, pidSenderEntry)
-	if sender.Address != "" && !strings.Contains(sender.Address, "@") && sender.Name == p.text(pidCreatorName) {
-		// Who made the item in an Exchange mailbox is named with an SMTP address.
-		if smtp := p.text(pidCreatorSMTP); strings.Contains(smtp, "@") {
-			if it.From.Address == sender.Address {
-				it.From.Address = smtp
-			}
-			sender.Address = smtp
+	if smtp := p.mailboxOf(sender); smtp != "" {
+		if it.From.Address == sender.Address {
+			it.From.Address = smtp
 		}
+		sender.Address = smtp
 	}
 	switch {
 	case it.From == Person{}:
@@ -45,6 +42,20 @@ func (r *reader) fill(it *Item, p *properties) {
 	it.MessageID, it.InReplyTo, it.References = p.text(pidMessageID), p.text(pidInReplyTo), p.text(pidReferences)
 	r.bodies(it, p)
 	it.Details = details(it, p)
+}
+
+// mailboxOf returns the SMTP address of who sent the item with an Exchange name
+// only, if the item tells elsewhere: it does of who made or last changed it.
+func (p *properties) mailboxOf(who Person) string {
+	if who.Address == "" || strings.Contains(who.Address, "@") {
+		return ""
+	}
+	for _, at := range [...]struct{ name, smtp uint16 }{{pidCreatorName, pidCreatorSMTP}, {pidModifierName, pidModifierSMTP}} {
+		if smtp := p.text(at.smtp); strings.Contains(smtp, "@") && p.text(at.name) == who.Name {
+			return smtp
+		}
+	}
+	return ""
 }
 
 // bodies reads the text and the HTML. Where there is only rich text, they are

@@ -40,8 +40,6 @@ const (
 	pidSenderKind          = 0x0C1E
 	pidSenderAddress       = 0x0C1F
 	pidRecipientType       = 0x0C15
-	pidDisplayTo           = 0x0E04
-	pidDisplayCc           = 0x0E03
 	pidDeliveryTime        = 0x0E06
 	pidNormalizedSubject   = 0x0E1D
 	pidBody                = 0x1000
@@ -68,10 +66,12 @@ const (
 	pidInternetCodepage    = 0x3FDE
 	pidLocale              = 0x3FF1
 	pidCreatorName         = 0x3FF8
+	pidModifierName        = 0x3FFA
 	pidMessageCodepage     = 0x3FFD
 	pidSenderSMTP          = 0x5D01
 	pidRepresentingSMTP    = 0x5D02
 	pidCreatorSMTP         = 0x5D0A
+	pidModifierSMTP        = 0x5D0B
 	pidRecipientEntry      = 0x5FF7
 	pidRecipientName       = 0x5FF6
 	pidAttachmentHidden    = 0x7FFE

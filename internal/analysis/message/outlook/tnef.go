@@ -190,7 +190,7 @@ func (t *tnef) fileAttribute(it *Item, m *tnefMessage, id uint16, data []byte, t
 // attributes.
 func (t *tnef) fileProperties(it *Item, m *tnefMessage, p *properties) {
 	f := newFile(p)
-	if f.Name == "" {
+	if m.file.Name != "" && p.text(pidAttachLongFilename) == "" && p.text(pidAttachFilename) == "" {
 		f.Name = m.file.Name
 	}
 	f.Content, f.Item, f.Target = m.file.Content, m.file.Item, target(p)
