@@ -27,6 +27,7 @@ import (
 	"github.com/belfry-centre/belfry/internal/platform/event"
 	"github.com/belfry-centre/belfry/internal/platform/job"
 	"github.com/belfry-centre/belfry/internal/platform/locale"
+	"github.com/belfry-centre/belfry/internal/platform/mailfetch"
 	"github.com/belfry-centre/belfry/internal/platform/mailin"
 	"github.com/belfry-centre/belfry/internal/platform/mailout"
 	"github.com/belfry-centre/belfry/internal/platform/raw"
@@ -62,6 +63,7 @@ type App struct {
 	report   *report.Capability
 	answer   *answer.Capability
 	smtp     *mailin.Server
+	imap     []*mailfetch.Watcher
 	monitor  *monitor
 	opened   stack // by New
 	started  stack // by Start
@@ -104,7 +106,7 @@ func New(ctx context.Context, s Settings, o Options) (_ *App, err error) {
 	}()
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, step := range []func(context.Context, Options) error{
-		a.openStore, a.openServices, a.openDoors, a.openCentre, a.registerCapabilities,
+		a.openStore, a.openServices, a.openDoors, a.openCentre, a.registerCapabilities, a.openMailboxes,
 	} {
 		if err := step(ctx, o); err != nil {
 			return nil, err
@@ -302,6 +304,7 @@ func (a *App) Start(ctx context.Context) (err error) {
 			return fmt.Errorf("smtp: %w", err)
 		}
 	}
+	a.startIMAP()
 	if err := a.monitor.start(); err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}

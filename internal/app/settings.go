@@ -27,6 +27,8 @@ type Settings struct {
 	Metrics  string     `toml:"metrics" doc:"Address of /metrics, /healthz and /readyz for monitoring; empty opens none." example:"127.0.0.1:9090"`
 	Relay    config.URL `toml:"relay" doc:"Mail server through which answers go out. With none they stand on the follow page only." example:"smtp://user:password@relay.example.org:587"`
 
+	Mailboxes []MailboxSettings `toml:"mailbox" doc:"Mailboxes on IMAP servers from which reports are fetched. Every process of the centre needs the same ones."`
+
 	Centre    CentreSettings    `toml:"centre" doc:"Who runs this Belfry."`
 	Desks     []DeskSettings    `toml:"desk" doc:"Addresses to which people report. With none: suspicious@localhost."`
 	Web       WebSettings       `toml:"web" doc:"Pages and API."`
@@ -52,6 +54,27 @@ type DeskSettings struct {
 	Address      string          `toml:"address" doc:"The address." example:"suspicious@example.org"`
 	Language     config.Language `toml:"language" doc:"Language of its answers when nothing tells better; empty is the centre's." example:"en"`
 	Organisation string          `toml:"organisation" doc:"Whose desk it is; empty is the centre's own."`
+}
+
+// MailboxSettings is one mailbox from which reports are fetched.
+type MailboxSettings struct {
+	URL          string          `toml:"url" doc:"Its server: imaps://, or imap:// with STARTTLS." example:"imaps://imap.example.org"`
+	User         string          `toml:"user" doc:"Who we are there." example:"suspicious@example.org"`
+	Auth         string          `toml:"auth" default:"password" doc:"How we prove it: password, or xoauth2."`
+	Password     config.Secret   `toml:"password" doc:"With auth = \"password\"."`
+	TokenURL     string          `toml:"token_url" doc:"With xoauth2: where access tokens are got." example:"https://login.example.org/token"`
+	ClientID     string          `toml:"client_id" doc:"With xoauth2: the name under which Belfry is registered there."`
+	ClientSecret config.Secret   `toml:"client_secret" doc:"With xoauth2: its secret; alone, tokens are got with it (client_credentials)."`
+	RefreshToken config.Secret   `toml:"refresh_token" doc:"With xoauth2: the mailbox owner's consent, where tokens are got with that."`
+	Scope        string          `toml:"scope" doc:"With xoauth2: what the token is for." example:"https://outlook.office365.com/.default"`
+	CA           string          `toml:"ca" doc:"PEM file of who signed the server's certificate, when the system does not know it."`
+	Folder       string          `toml:"folder" default:"INBOX" doc:"Folder that is watched, read and unread mail alike."`
+	Processed    string          `toml:"processed" default:"Processed" doc:"Folder to which mail goes once it is safe here; created when missing."`
+	Failed       string          `toml:"failed" default:"Failed" doc:"Folder for what will never be taken: too large, or not a mail."`
+	Desk         string          `toml:"desk" doc:"Desk whose mail it is; empty is the desk with the user's address, else the first."`
+	Poll         config.Duration `toml:"poll" default:"1m" doc:"How often the folder is looked at; the server's own notice (IDLE) comes sooner."`
+	MaxAge       config.Duration `toml:"max_age" default:"30d" doc:"Mail that has lain there for longer is left alone; 0s takes it all, and answers it."`
+	TrustResults bool            `toml:"trust_results" default:"true" doc:"Believe its topmost Authentication-Results where trust.receivers names who wrote it. Switch off where the server lets foreign ones through."`
 }
 
 // WebSettings are about the web server.
@@ -162,6 +185,7 @@ func (s *Settings) Validate() (all []config.Problem) {
 			wrong(key+"language", "wants nl, fr, de or en")
 		}
 	}
+	all = append(all, s.validateMailboxes()...)
 	for key, list := range map[string][]string{
 		"web.trusted_proxies": s.Web.TrustedProxies, "intake.trusted_proxies": s.Intake.TrustedProxies, "trust.relays": s.Trust.Relays,
 	} {
