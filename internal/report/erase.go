@@ -387,5 +387,8 @@ func (c *Capability) vacuum(ctx context.Context, deadline time.Time) (more bool,
 		}
 		before = after
 	}
-	return false, err
+	if err != nil {
+		return false, err
+	}
+	return false, c.db.Checkpoint(ctx)
 }

@@ -138,6 +138,17 @@ func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
 	})
 }
 
+// Checkpoint brings what SQLite's log holds into the database's file, which
+// then has the size that its content needs: what a purge freed goes back to
+// the disk. As far as views are open it does so later. On PostgreSQL, which
+// minds its own files, it does nothing.
+func (db *DB) Checkpoint(ctx context.Context) error {
+	if db.engine != SQLite {
+		return nil
+	}
+	return db.lite.checkpoint(ctx)
+}
+
 // runner executes statements on one connection that is in a transaction.
 type runner interface {
 	exec(ctx context.Context, query string, args []any) (sql.Result, error)

@@ -278,6 +278,44 @@ func TestAPathWithStrangeLetters(t *testing.T) {
 	}
 }
 
+func TestACheckpointGivesFreedPagesBack(t *testing.T) {
+	path := t.TempDir() + "/x.db"
+	db := databasetest.Open(t, database.Options{Path: path}, schema)
+	ctx := t.Context()
+	size := func() int64 {
+		t.Helper()
+		if err := db.Checkpoint(ctx); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	if err := db.Update(ctx, func(tx *database.Tx) error {
+		_, err := tx.Exec(ctx, "INSERT INTO thing (id, name, content) VALUES (1, 'large', $1)", make([]byte, 4<<20))
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if n := size(); n < 4<<20 {
+		t.Fatalf("%d bytes in the file after a checkpoint", n)
+	}
+	if err := db.Update(ctx, func(tx *database.Tx) error {
+		if _, err := tx.Exec(ctx, "DELETE FROM thing"); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, "PRAGMA incremental_vacuum")
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if n := size(); n > 1<<20 {
+		t.Errorf("%d bytes in the file after everything was deleted", n)
+	}
+}
+
 func TestIDs(t *testing.T) {
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	last := database.ID(0)

@@ -226,6 +226,22 @@ func (l *lite) commit(w *liteConn, b *batch) {
 	close(b.done)
 }
 
+// checkpoint runs between two batches. It waits for no reader.
+func (l *lite) checkpoint(ctx context.Context) error {
+	l.waiting.Add(1)
+	w, open := <-l.turn
+	l.waiting.Add(-1)
+	if !open {
+		return fault.New(fault.Busy, "The store is closed.")
+	}
+	defer func() { l.turn <- w }()
+	if l.open != nil {
+		l.commit(w, l.open)
+	}
+	_, err := w.exec(context.WithoutCancel(ctx), "PRAGMA wal_checkpoint(PASSIVE)", nil)
+	return liteError(err)
+}
+
 func (l *lite) view(ctx context.Context, fn func(runner) error) (err error) {
 	var r *liteConn
 	select {
