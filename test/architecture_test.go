@@ -25,7 +25,7 @@ type floor struct {
 
 var (
 	command    = floor{name: "cmd", height: 6}
-	program    = floor{name: "whole programs built on app", height: 5}
+	program    = floor{name: "whole programs: built on app, or measuring analysis", height: 5}
 	app        = floor{name: "app", height: 4}
 	capability = floor{name: "capability", height: 3}
 	parts      = floor{name: "parts", height: 2}
@@ -45,7 +45,7 @@ func floorOf(pkg string) floor {
 	switch second {
 	case "app":
 		return app
-	case "bench", "demo":
+	case "bench", "demo", "learning":
 		return program
 	case "parts":
 		return parts
@@ -105,6 +105,8 @@ func TestMayImport(t *testing.T) {
 		{"internal/demo", "internal/app", true},
 		{"internal/app", "internal/demo", false},
 		{"cmd/belfry", "internal/demo", true},
+		{"internal/learning", "internal/analysis/verdict", true},
+		{"internal/app", "internal/learning", false},
 	} {
 		if got := mayImport(c.from, c.to); got != c.want {
 			t.Errorf("mayImport(%s, %s) = %v", c.from, c.to, got)
