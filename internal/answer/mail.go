@@ -44,7 +44,9 @@ func (c *Capability) mail(r row, s Subject) (mailout.Mail, error) {
 		content = told{Kind: Acknowledgement} // whatever the page says
 	}
 	l := letter{Content: w.compose(content), Greeting: w.say("greeting", nil), Centre: c.centre.Name}
-	if c.ours(s.FollowURL) {
+	// The page quotes the message. Who is not proved may be somebody whose
+	// address a stranger has used, to show him those words under our name.
+	if s.Proved && c.ours(s.FollowURL) {
 		l.URL, l.Follow = s.FollowURL, w.say("follow", nil)
 		if !s.FollowExpires.IsZero() {
 			l.Follow = w.say("follow_until", map[string]string{"Date": c.text.Date(w.lang, s.FollowExpires.UTC())})
