@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	_ "time/tzdata" // the machine may have no zones of its own
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -217,7 +218,7 @@ func (a *App) lanes() map[string]int {
 	}
 	w := a.settings.Workers
 	return map[string]int{
-		parts.LaneAssess: or(w.Assess, 4*runtime.GOMAXPROCS(0)),
+		parts.LaneAssess: or(w.Assess, 16*runtime.GOMAXPROCS(0)),
 		parts.LaneDecide: or(w.Assess, 2*runtime.GOMAXPROCS(0)),
 		parts.LaneAnswer: or(w.Answer, 2*or(a.settings.Outgoing.Connections, 4)),
 		parts.LaneBulk:   or(w.Bulk, 2),
@@ -243,9 +244,13 @@ func (a *App) openDoors(ctx context.Context, o Options) error {
 		}
 		certificate = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 	}
+	zone, err := time.LoadLocation(a.settings.Centre.TimeZone)
+	if err != nil {
+		return fmt.Errorf("centre.time_zone: %w", err)
+	}
 	p.Web, err = web.New(web.Options{
 		Addr: a.settings.HTTP, TLS: certificate, Public: public, TrustedProxies: proxies,
-		Text: p.Text, Language: string(a.settings.Centre.Language), Brand: web.Brand{Name: a.settings.Centre.Name},
+		Text: p.Text, Language: string(a.settings.Centre.Language), Zone: zone, Brand: web.Brand{Name: a.settings.Centre.Name},
 		Accounts: p.Accounts, Version: a.version, Log: a.log, Metrics: a.registry, Clock: o.Clock,
 	})
 	if err != nil {

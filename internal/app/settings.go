@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/belfry-centre/belfry/internal/answer"
 	"github.com/belfry-centre/belfry/internal/parts"
@@ -47,6 +48,7 @@ type CentreSettings struct {
 	URL      string          `toml:"url" doc:"Address of the public site, for links in answers. Empty: the address it listens on." example:"https://report.example.org"`
 	Domain   string          `toml:"domain" default:"localhost" doc:"Mail domain of the centre's own messages."`
 	Language config.Language `toml:"language" default:"en" doc:"Language for who asks for none that we have: nl, fr, de or en."`
+	TimeZone string          `toml:"time_zone" default:"UTC" doc:"Time zone in which pages write times, by its IANA name." example:"Europe/Brussels"`
 }
 
 // DeskSettings is one address for reports.
@@ -169,6 +171,9 @@ func (s *Settings) Validate() (all []config.Problem) {
 	}
 	if !locale.Known(string(s.Centre.Language)) {
 		wrong("centre.language", "wants nl, fr, de or en")
+	}
+	if _, err := time.LoadLocation(s.Centre.TimeZone); err != nil {
+		wrong("centre.time_zone", "wants an IANA name such as Europe/Brussels")
 	}
 	seen := map[string]bool{}
 	for i, d := range s.Desks {

@@ -150,6 +150,7 @@ func (d *demo) start(ctx context.Context) error {
 	s.Relay = relay
 	s.Centre.Name = "Belfry Demo Centre"
 	s.Centre.Domain = "centre.example"
+	s.Centre.TimeZone = "Europe/Brussels"
 	s.Desks = []app.DeskSettings{
 		{Address: "suspicious@centre.example", Language: "en"},
 		{Address: "verdacht@centre.example", Language: "nl"},

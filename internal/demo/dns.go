@@ -23,15 +23,11 @@ type nameserver struct {
 // startNameserver listens on one free port, over UDP and TCP.
 func startNameserver() (*nameserver, error) {
 	n := &nameserver{records: map[string][]dns.RR{}}
-	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+	udp, tcp, err := listenBoth()
 	if err != nil {
 		return nil, err
 	}
 	n.addr = udp.LocalAddr().String()
-	tcp, err := net.Listen("tcp", n.addr)
-	if err != nil {
-		return nil, errors.Join(err, udp.Close())
-	}
 	n.servers = []*dns.Server{{PacketConn: udp, Handler: n}, {Listener: tcp, Handler: n}}
 	for _, s := range n.servers {
 		up := make(chan struct{})
@@ -40,6 +36,23 @@ func startNameserver() (*nameserver, error) {
 		<-up
 	}
 	return n, nil
+}
+
+// listenBoth finds a port that is free for UDP and TCP.
+func listenBoth() (net.PacketConn, net.Listener, error) {
+	var faults error
+	for range 20 {
+		udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			return nil, nil, err
+		}
+		tcp, err := net.Listen("tcp", udp.LocalAddr().String())
+		if err == nil {
+			return udp, tcp, nil
+		}
+		faults = errors.Join(faults, err, udp.Close())
+	}
+	return nil, nil, faults
 }
 
 // add takes records in the form of a zone file (RFC 1035, section 5).
