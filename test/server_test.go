@@ -62,6 +62,7 @@ type options struct {
 	config   string   // a configuration file's text
 	env      []string // NAME=value
 	world    *world   // its DNS and its relay
+	smtp     string   // the address for mail; empty is a free one
 }
 
 // server is one "belfry serve".
@@ -95,7 +96,10 @@ func launch(t testing.TB, o options) *server {
 	}
 	p := &server{t: t, o: o, ended: make(chan struct{})}
 	p.log.ready = make(chan struct{})
-	args := []string{"serve", "--data", o.data, "--http", "127.0.0.1:0", "--smtp", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--log-format", "json"}
+	if o.smtp == "" {
+		o.smtp = "127.0.0.1:0"
+	}
+	args := []string{"serve", "--data", o.data, "--http", "127.0.0.1:0", "--smtp", o.smtp, "--metrics", "127.0.0.1:0", "--log-format", "json"}
 	if o.database != "" {
 		args = append(args, "--database", o.database)
 	}
@@ -174,9 +178,7 @@ func (p *server) stop() {
 // restart starts the program again on the same store.
 func (p *server) restart() *server {
 	p.t.Helper()
-	o := p.o
-	o.data = p.o.data
-	return start(p.t, o)
+	return start(p.t, p.o)
 }
 
 // highWater returns the most memory that a process has had, in bytes; 0 when
