@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/belfry-centre/belfry/internal/bench/corpus"
+	"github.com/belfry-centre/belfry/internal/parts"
 	"github.com/belfry-centre/belfry/internal/platform/account"
 )
 
@@ -70,7 +71,8 @@ func MeasureUpkeep(ctx context.Context, o UpkeepOptions) (_ *Upkeep, err error) 
 	if err := u.past(ctx); err != nil {
 		return nil, fmt.Errorf("filling: %w", err)
 	}
-	c, err := openCentre(ctx, opening{dir: u.dir})
+	// The bulk lane rests, or retention would purge before we do.
+	c, err := openCentre(ctx, opening{dir: u.dir, paused: []string{parts.LaneBulk}})
 	if err != nil {
 		return nil, err
 	}
@@ -161,9 +163,9 @@ func (u *upkeep) trickle(ctx context.Context, addr string) (Sending, error) {
 	var all Sending
 	began := time.Now()
 	for ctx.Err() == nil {
-		// A fifth of a second's mails at a time, from two senders.
+		// A fifth of a second's mails at a time, from a few senders.
 		letters := write(u.writer, max(u.o.Rate/5, 1))
-		s, err := send(context.WithoutCancel(ctx), addr, letters, min(2, len(letters)), 0)
+		s, err := send(context.WithoutCancel(ctx), addr, letters, min(8, len(letters)), 0)
 		if err != nil {
 			return all, err
 		}
