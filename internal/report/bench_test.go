@@ -132,13 +132,18 @@ func TestTwoMillionReports(t *testing.T) {
 		o.URL = databasetest.PostgresURL(t)
 	}
 	h := newHouse(t, databasetest.Open(t, o, schemas...), Options{})
-	empty := h.bestRate(t, 0)
 	began := time.Now()
 	if err := h.Fill(t.Context(), account.System("test"), n, nil); err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("%d reports in %v", n, time.Since(began).Round(time.Second))
-	full := h.bestRate(t, 1_000_000)
+	// In turns, so that what else the machine does counts for both alike.
+	fresh := newHouse(t, databasetest.Open(t, emptyLike(t, o), schemas...), Options{})
+	var empty, full float64
+	for round := range 6 {
+		empty = max(empty, fresh.acceptRate(t, round*1000, 1000))
+		full = max(full, h.acceptRate(t, round*1000, 1000))
+	}
 	t.Logf("accepting: %.0f a second when empty, %.0f when full", empty, full)
 	if full < 0.8*empty {
 		t.Errorf("accepting slows down: %.0f a second when empty, %.0f when full", empty, full)
@@ -227,14 +232,13 @@ func (h *house) oldest() database.ID {
 	return database.ID(h.count("SELECT min(id) FROM report"))
 }
 
-// bestRate is the best of four rounds: others use the machine, too.
-func (h *house) bestRate(t *testing.T, from int) float64 {
+// emptyLike returns the options of another store on the same engine.
+func emptyLike(t *testing.T, o database.Options) database.Options {
 	t.Helper()
-	best := 0.0
-	for round := range 4 {
-		best = max(best, h.acceptRate(t, from+round*1000, 1000))
+	if o.URL != "" {
+		return database.Options{URL: databasetest.PostgresURL(t)}
 	}
-	return best
+	return database.Options{}
 }
 
 // acceptRate accepts n reports by 20 senders.

@@ -333,7 +333,7 @@ func TestAssessingOutlivesAShortage(t *testing.T) {
 	h := newHouse(t, db, Options{})
 	h.examine = fixed
 	id := h.accept(note("x")).ID
-	flaky := &flakyStore{Store: h.raw, left: 2}
+	flaky := &flakyStore{Store: h.raw, left: 1}
 	h.Capability.raw = flaky
 	// The task fails with what may pass, and stays in the queue.
 	h.start()
