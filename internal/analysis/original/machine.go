@@ -29,8 +29,12 @@ func buttonClaim(subject string) (claim Claim, ids bool) {
 		prefix string
 		claim  Claim
 	}{
-		{"1|", ClaimSpam}, {"2|", ClaimLegitimate}, {"3|", ClaimPhishing},
-		{"junk:", ClaimSpam}, {"not junk:", ClaimLegitimate}, {"phishing:", ClaimPhishing},
+		{"1|", ClaimSpam},
+		{"2|", ClaimLegitimate},
+		{"3|", ClaimPhishing},
+		{"junk:", ClaimSpam},
+		{"not junk:", ClaimLegitimate},
+		{"phishing:", ClaimPhishing},
 	} {
 		if len(subject) >= len(known.prefix) && strings.EqualFold(subject[:len(known.prefix)], known.prefix) {
 			return known.claim, strings.HasSuffix(known.prefix, "|") && strings.Count(subject, "|") > 2
