@@ -200,10 +200,14 @@ func (u *upkeep) watch(ctx context.Context) error {
 
 // purge removes everything old.
 func (u *upkeep) purge(ctx context.Context, c *centre) error {
-	everything := func(string) bool { return true }
+	// Logs are used again and bounded; what they hold is in the files by then.
+	kept := func(name string) bool { return !strings.HasSuffix(name, "-wal") && !strings.HasSuffix(name, "-shm") }
 	r := &u.result
+	if err := c.Parts().DB.Checkpoint(ctx); err != nil {
+		return err
+	}
 	var err error
-	if r.Before, err = sizeOf(u.dir, everything); err != nil {
+	if r.Before, err = sizeOf(u.dir, kept); err != nil {
 		return err
 	}
 	began := time.Now()
@@ -212,7 +216,7 @@ func (u *upkeep) purge(ctx context.Context, c *centre) error {
 		return err
 	}
 	r.Purging, r.Purged = time.Since(began), p.Reports
-	if r.After, err = sizeOf(u.dir, everything); err != nil {
+	if r.After, err = sizeOf(u.dir, kept); err != nil {
 		return err
 	}
 	fmt.Fprintf(u.o.Out, "%d reports purged in %v, %d months of raw bytes dropped: %d MiB on the disk before, %d MiB after\n",
