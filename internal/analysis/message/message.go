@@ -147,7 +147,7 @@ type Limits struct {
 	Attachments   int // in all; default 500
 	Addresses     int // in one kind of address field; default 1,000
 	DefectsOfKind int // entries with the same code in one message; default 8
-	Expanded      int // bytes that decompression makes, of rich text and of mails in archives, in all; default 32 MiB
+	Expanded      int // bytes that decompression makes, of rich text and of mails in archives, in all; default 32 MiB. Twice as many may be put together from scattered pieces of .msg files
 
 	Markup markup.Limits
 }

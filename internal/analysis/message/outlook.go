@@ -29,13 +29,14 @@ func (b *builder) readOutlook(content []byte) *outlook.Item {
 		Recipients: 3 * b.limits.Addresses,
 		TextBytes:  b.limits.TextBytes,
 		Expanded:   b.expanded,
+		Copied:     b.copied,
 	}
 	read := outlook.ReadMSG
 	if content[0] == outlook.TNEFSignature[0] {
 		read = outlook.ReadTNEF
 	}
 	it, err := read(content, &limits)
-	b.expanded = limits.Expanded
+	b.expanded, b.copied = limits.Expanded, limits.Copied
 	if err != nil {
 		return nil
 	}

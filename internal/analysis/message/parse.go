@@ -17,7 +17,7 @@ import (
 // The result shares raw's memory, so raw must not be changed afterwards.
 func Parse(raw []byte, limits Limits) *Message {
 	p := &parser{limits: limits.withDefaults()}
-	p.expanded = p.limits.Expanded
+	p.expanded, p.copied = p.limits.Expanded, 2*p.limits.Expanded
 	p.header.limits = &p.limits
 	return p.parse(raw, 0)
 }
@@ -29,6 +29,7 @@ type parser struct {
 	header             headerReader
 	parts, attachments int
 	expanded           int // bytes that decompression may still make
+	copied             int // bytes that may still be copied out of scattered .msg files
 }
 
 // parse reads a message that stands alone in src, at this depth of messages.

@@ -35,6 +35,8 @@ type File struct {
 	mini    []byte // the mini stream
 	root    *Entry
 	budget  int // bytes that Read may still give
+	copies  int // bytes that may still be copied to put scattered streams together
+	damaged bool
 }
 
 // Entry is a storage or a stream.
@@ -58,12 +60,13 @@ func (e *Entry) Child(name string) *Entry {
 }
 
 // Open reads the header and the directory of the file in src, which must not
-// change afterwards. The error is ErrFormat.
-func Open(src []byte) (*File, error) {
+// change afterwards. Streams whose sectors do not follow each other are copied,
+// copies bytes in all; further ones end early. The error is ErrFormat.
+func Open(src []byte, copies int) (*File, error) {
 	if len(src) < headerSize || string(src[:len(Signature)]) != Signature {
 		return nil, ErrFormat
 	}
-	f := &File{src: src, shift: uint(binary.LittleEndian.Uint16(src[30:]))}
+	f := &File{src: src, shift: uint(binary.LittleEndian.Uint16(src[30:])), copies: copies}
 	if f.shift != 9 && f.shift != 12 {
 		return nil, ErrFormat
 	}
@@ -78,10 +81,19 @@ func Open(src []byte) (*File, error) {
 		return nil, ErrFormat
 	}
 	f.budget = len(src)
-	f.mini, _ = f.chain(f.root.start, int(min(f.root.Size, int64(len(src)))))
+	var whole bool
+	f.mini, whole = f.chain(f.root.start, int(min(f.root.Size, int64(len(src)))))
+	f.damaged = f.damaged || !whole
 	f.budget = len(src)
 	return f, nil
 }
+
+// Damaged reports whether pieces of the file are missing that it cannot be read
+// without, so that there may have been more in it.
+func (f *File) Damaged() bool { return f.damaged }
+
+// Copies returns how many bytes may still be copied.
+func (f *File) Copies() int { return f.copies }
 
 // Root returns the root storage.
 func (f *File) Root() *Entry { return f.root }
@@ -122,8 +134,9 @@ func (f *File) readFAT() {
 				if binary.LittleEndian.Uint32(list) > lastSector {
 					continue
 				}
-				offset = -1 // it is missing: the following ones keep their place
+				offset = -1 // it is missing: the others keep their place
 			}
+			f.damaged = f.damaged || offset < 0 || offset+1<<f.shift > len(f.src)
 			f.fat = append(f.fat, offset)
 		}
 	}
@@ -169,6 +182,9 @@ func (f *File) chain(start uint32, size int) ([]byte, bool) {
 		}
 		n := min(1<<f.shift, size-got, len(f.src)-offset)
 		if offset != to || got == 0 {
+			if got > f.copies {
+				break
+			}
 			out = append(out, f.src[from:to]...)
 			from = offset
 		}
@@ -178,11 +194,17 @@ func (f *File) chain(start uint32, size int) ([]byte, bool) {
 			break
 		}
 	}
+	return f.join(out, f.src[from:to:to], got), whole && got == size
+}
+
+// join puts the last run of sectors behind those before it.
+func (f *File) join(out, last []byte, got int) []byte {
 	f.budget -= got
 	if out == nil {
-		return f.src[from:to:to], whole && got == size
+		return last
 	}
-	return append(out, f.src[from:to]...), whole && got == size
+	f.copies -= got
+	return append(out, last...)
 }
 
 // miniChain is chain for the mini stream ([MS-CFB] 2.4).
@@ -198,6 +220,9 @@ func (f *File) miniChain(start uint32, size int) ([]byte, bool) {
 		}
 		n := min(1<<miniShift, size-got, len(f.mini)-int(offset))
 		if int(offset) != to || got == 0 {
+			if got > f.copies {
+				break
+			}
 			out = append(out, f.mini[from:to]...)
 			from = int(offset)
 		}
@@ -209,11 +234,7 @@ func (f *File) miniChain(start uint32, size int) ([]byte, bool) {
 		}
 		sector = binary.LittleEndian.Uint32(f.miniFAT[entry:])
 	}
-	f.budget -= got
-	if out == nil {
-		return f.mini[from:to:to], whole && got == size
-	}
-	return append(out, f.mini[from:to]...), whole && got == size
+	return f.join(out, f.mini[from:to:to], got), whole && got == size
 }
 
 // node is one entry of the directory as it is stored ([MS-CFB] 2.6.1).

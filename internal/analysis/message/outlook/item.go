@@ -2,6 +2,7 @@ package outlook
 
 import (
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -91,7 +92,7 @@ const (
 )
 
 // Limits bound the reading of an item and all inside it together. Every field
-// must be set; Files and Expanded are counted down, so that what several items
+// must be set; Files, Expanded and Copied are counted down, so that what several items
 // share can be handed from one to the next.
 type Limits struct {
 	Depth      int // embedded items around an embedded item
@@ -99,14 +100,15 @@ type Limits struct {
 	Recipients int // of one item
 	TextBytes  int // of the text of one item, and as many of HTML and of headers
 	Expanded   int // bytes of rich text that decompression may make
+	Copied     int // bytes of a .msg file that are copied because they stand scattered
 }
 
-// maxFaults bounds the faults noted of one item.
+// maxFaults bounds the faults noted of one item, each once.
 const maxFaults = 16
 
 func (it *Item) fault(kind FaultKind, detail string) {
-	if len(it.Faults) < maxFaults {
-		it.Faults = append(it.Faults, Fault{kind, detail})
+	if f := (Fault{kind, detail}); len(it.Faults) < maxFaults && !slices.Contains(it.Faults, f) {
+		it.Faults = append(it.Faults, f)
 	}
 }
 

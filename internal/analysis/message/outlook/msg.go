@@ -21,12 +21,16 @@ const (
 // ReadMSG reads a .msg file. The item shares memory with src, which must not
 // change afterwards. The error is ErrFormat.
 func ReadMSG(src []byte, limits *Limits) (*Item, error) {
-	f, err := compound.Open(src)
+	f, err := compound.Open(src, limits.Copied)
 	if err != nil {
 		return nil, ErrFormat
 	}
+	defer func() { limits.Copied = max(0, f.Copies()) }()
 	m := &msg{reader: &reader{limits: limits}, file: f}
 	it := &Item{}
+	if f.Damaged() {
+		it.fault(Broken, "file")
+	}
 	m.names = m.readNames(f.Root().Child(namesStorage))
 	if !m.item(it, f.Root(), 32) {
 		return nil, ErrFormat

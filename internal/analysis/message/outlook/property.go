@@ -130,8 +130,8 @@ func (p *properties) bytes(id uint16) []byte {
 	return v.data
 }
 
-// text returns a string property in UTF-8 without NUL, or "". At most limit
-// bytes of it are decoded; whole says that there were no more.
+// long returns a string property in UTF-8 without NUL, or "": at most limit
+// bytes of it, and whole says that there were no more.
 func (p *properties) long(id uint16, limit int) (text string, whole bool) {
 	data := p.bytes(id)
 	kind := p.values[id].kind
@@ -148,6 +148,9 @@ func (p *properties) long(id uint16, limit int) (text string, whole bool) {
 		}
 		text, _ = coding.Charset(p.charset, data)
 	}
+	if len(text) > limit {
+		text, whole = strings.ToValidUTF8(text[:limit], ""), false
+	}
 	if strings.IndexByte(text, 0) >= 0 {
 		text = strings.ReplaceAll(strings.TrimRight(text, "\x00"), "\x00", "")
 	}
@@ -157,6 +160,7 @@ func (p *properties) long(id uint16, limit int) (text string, whole bool) {
 // maxText bounds the strings that are no bodies, in bytes.
 const maxText = 16 << 10
 
+// text returns a string property on the terms of long, trimmed.
 func (p *properties) text(id uint16) string {
 	text, _ := p.long(id, maxText)
 	return strings.TrimSpace(text)

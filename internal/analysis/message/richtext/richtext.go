@@ -201,12 +201,14 @@ func letter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 func (r *reader) symbol(c byte) {
 	switch c {
 	case '\'':
-		if r.pos+2 <= len(r.src) {
-			hi, lo := hexValue(r.src[r.pos]), hexValue(r.src[r.pos+1])
-			r.pos += 2
-			if hi < 16 && lo < 16 {
-				r.byte(hi<<4 | lo)
-			}
+		if r.pos+2 > len(r.src) {
+			r.pos = len(r.src)
+			break
+		}
+		hi, lo := hexValue(r.src[r.pos]), hexValue(r.src[r.pos+1])
+		r.pos += 2
+		if hi < 16 && lo < 16 {
+			r.byte(hi<<4 | lo)
 		}
 	case '*':
 		r.star = true
