@@ -189,7 +189,7 @@ func (s *session) greet() error {
 		Expunge: s.expunged,
 		Mailbox: func(d *imapclient.UnilateralDataMailbox) {
 			if d.NumMessages != nil {
-				s.tell()
+				s.tell(*d.NumMessages)
 			}
 		},
 	}}

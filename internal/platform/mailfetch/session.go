@@ -18,22 +18,28 @@ type session struct {
 	wire   *wire
 	client *imapclient.Client
 
-	validity          uint32 // UIDVALIDITY of the folder
-	processed, failed string // the folders' names on this server
+	caps              imap.CapSet // once we are in
+	validity          uint32      // UIDVALIDITY of the folder
+	processed, failed string      // the folders' names on this server
 	began             time.Time
 
 	// What is before next, in the order of sequence numbers, has been seen and
 	// lies there on purpose. high is the highest UID among it.
 	mu    sync.Mutex
 	next  uint32
+	count uint32 // messages in the folder, as told last
+	told  bool   // since the folder was selected
 	high  imap.UID
 	moved bool          // something since the folder was selected
 	news  chan struct{} // the server told of messages
 }
 
-// tell notes that the server told of messages. It never waits: the client
-// library reads nothing meanwhile.
-func (s *session) tell() {
+// tell notes how many messages there are. It never waits: the client library
+// reads nothing meanwhile.
+func (s *session) tell(count uint32) {
+	s.mu.Lock()
+	s.count, s.told = count, true
+	s.mu.Unlock()
 	select {
 	case s.news <- struct{}{}:
 	default:
@@ -46,6 +52,9 @@ func (s *session) expunged(seq uint32) {
 	defer s.mu.Unlock()
 	if seq < s.next {
 		s.next--
+	}
+	if s.count > 0 {
+		s.count--
 	}
 }
 
@@ -67,15 +76,15 @@ func (s *session) goTo(seq uint32) {
 	s.next = seq
 }
 
-// exists returns how many messages are in the folder, as told last.
+// exists returns how many messages are in the folder. The client library keeps
+// that too, but sets it after it has told that the folder is selected.
 func (s *session) exists() uint32 {
-	if m := s.client.Mailbox(); m != nil {
-		return m.NumMessages
-	}
-	return 0
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.count
 }
 
-func (s *session) can(c imap.Cap) bool { return s.client.Caps().Has(c) }
+func (s *session) can(c imap.Cap) bool { return s.caps.Has(c) }
 
 func (s *session) idles() bool { return s.can(imap.CapIdle) }
 
@@ -104,6 +113,11 @@ func (s *session) close() {
 
 // open finds or makes the folders and selects the one to watch.
 func (s *session) open() (err error) {
+	// The library's own list may still be the one from before the login.
+	err = s.short("asking what the server can do", func() (err error) { s.caps, err = s.client.Capability().Wait(); return err })
+	if err != nil {
+		return err
+	}
 	prefix, delim, err := s.namespace()
 	if err != nil {
 		return err
@@ -122,12 +136,21 @@ func (s *session) open() (err error) {
 // choose selects the folder that is watched. Where it is another one under the
 // same name, nothing that is remembered counts any more.
 func (s *session) choose() error {
+	s.mu.Lock()
+	s.told = false
+	s.mu.Unlock()
 	err := s.short("selecting the folder", func() error {
 		data, err := s.client.Select(s.w.o.Folder, nil).Wait()
-		if err == nil {
-			s.validity = data.UIDValidity
+		if err != nil {
+			return err
 		}
-		return err
+		s.validity = data.UIDValidity
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if !s.told {
+			s.count = data.NumMessages
+		}
+		return nil
 	})
 	if err != nil {
 		return err

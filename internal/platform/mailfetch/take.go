@@ -35,6 +35,10 @@ func (s *session) fetch(i item) (raw []byte, err error) {
 		if err != nil {
 			s.wire.cut() // rather than read the rest
 		}
+		if err != nil && !errors.Is(err, errTooLarge) {
+			// Close reads what is left, and who decodes must not do so too.
+			<-s.client.Closed()
+		}
 		return errors.Join(err, cmd.Close())
 	}
 	err = s.ask(s.w.closing, "fetching a message", limit+limit/8+replyRoom, s.w.o.Limits.Transfer, what)
@@ -45,13 +49,13 @@ func (s *session) fetch(i item) (raw []byte, err error) {
 		s.w.owed[i.uid] = fateFailed
 		return nil, errors.New("the server understates the size of a message")
 	case no(err) || err == nil && len(raw) == 0:
-		there, err := s.list(imap.UIDSetNum(i.uid))
+		there, broken := s.list(imap.UIDSetNum(i.uid))
 		switch {
-		case err != nil:
-			return nil, err
+		case broken != nil:
+			return nil, broken
 		case len(there) == 0:
 			return nil, errGone
-		case there[0].size > 0:
+		case err != nil || max(i.size, there[0].size) > 0:
 			return nil, errUnreadable
 		}
 		return nil, nil // it is empty indeed
