@@ -57,16 +57,17 @@ func Examine(raw []byte, ev Evidence) Examination {
 }
 
 func examine(o original.Original, ev Evidence) Item {
-	seen := observable.Extract(o.Message)
+	c := Case(o)
+	return Item{Original: o, Observables: c.Observables, Assessment: verdict.Judge(c, ev)}
+}
+
+// Case makes of an original what is judged: its observables and language with it.
+func Case(o original.Original) verdict.Case {
 	lang := ""
 	if o.Message != nil {
 		lang, _ = language.Detect(letter(o.Message))
 	}
-	return Item{
-		Original:    o,
-		Observables: seen,
-		Assessment:  verdict.Judge(verdict.Case{Original: o, Observables: seen, Language: lang}, ev),
-	}
+	return verdict.Case{Original: o, Observables: observable.Extract(o.Message), Language: lang}
 }
 
 // letter is the text whose language is the message's: the body, or the subject

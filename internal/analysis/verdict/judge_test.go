@@ -10,6 +10,7 @@ import (
 	"github.com/belfry-centre/belfry/internal/analysis/observable"
 	"github.com/belfry-centre/belfry/internal/analysis/original"
 	"github.com/belfry-centre/belfry/internal/analysis/verdict"
+	"github.com/belfry-centre/belfry/internal/analysis/verdict/model"
 	"github.com/belfry-centre/belfry/internal/analysis/verdict/reason"
 )
 
@@ -93,7 +94,7 @@ func TestJudge(t *testing.T) {
 			if a.Verdict != test.want {
 				t.Errorf("verdict %s, want %s: score %v, %v", a.Verdict, test.want, a.Score, codes(a))
 			}
-			if a.Verdict.Malicious() != (a.Score >= 0.6) && a.Verdict != verdict.Unclear {
+			if a.Verdict.Malicious() != (a.Score >= model.Default().Fraud) && a.Verdict != verdict.Unclear {
 				t.Errorf("verdict %s with score %v", a.Verdict, a.Score)
 			}
 			if a.Rules == "" || a.Score < 0 || a.Score > 1 {
@@ -113,9 +114,13 @@ func TestJudge(t *testing.T) {
 
 // TestTwoKinds: one kind of evidence, however strong, is not enough.
 func TestTwoKinds(t *testing.T) {
-	a := examine("From: Jan <jan@example.org>\nSubject: x\n\nMy bitcoin address is below. I recorded you with your webcam and have all your contacts. I am a hacker.\n", verdict.Evidence{})
+	a := examine("From: Jan <jan@example.org>\nSubject: x\n\nhttp://bank.be@198.51.100.7/a https://docs.google.com/forms/c https://x.weebly.com/d\n"+
+		strings.Repeat("Zie je zondag bij oma in de tuin. ", 5), verdict.Evidence{})
 	if a.Verdict != verdict.Unclear {
 		t.Errorf("one kind of evidence gave %s: %v", a.Verdict, codes(a))
+	}
+	if len(a.Reasons) < 2 {
+		t.Errorf("only %v was found", codes(a))
 	}
 }
 

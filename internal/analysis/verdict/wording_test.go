@@ -74,7 +74,7 @@ func TestParams(t *testing.T) {
 	if _, err := toml.Decode(string(data), &file); err != nil {
 		t.Fatal(err)
 	}
-	for _, family := range []string{"authentication", "sender", "brand", "link", "markup", "attachment", "words", "knowledge"} {
+	for _, family := range []string{"authentication", "sender", "brand", "link", "markup", "attachment", "words", "learned", "knowledge"} {
 		archive, err := txtar.ParseFile("testdata/reasons/" + family + ".txtar")
 		if err != nil {
 			t.Fatal(err)

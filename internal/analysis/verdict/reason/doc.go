@@ -20,6 +20,7 @@ import (
 	"github.com/belfry-centre/belfry/internal/analysis/message"
 	"github.com/belfry-centre/belfry/internal/analysis/observable"
 	"github.com/belfry-centre/belfry/internal/analysis/original"
+	"github.com/belfry-centre/belfry/internal/analysis/verdict/model"
 	"github.com/belfry-centre/belfry/internal/analysis/verdict/reference"
 )
 
@@ -48,6 +49,9 @@ type Facts struct {
 	TrustedReceivers []string
 	// OCRText is the text read from the message's pictures, or empty.
 	OCRText string
+	// Model is the learned model that judges; nil means the one that is built
+	// in. Find does not read it.
+	Model *model.Model
 	// Known answers what is known of a value; nil means nothing is. It must
 	// be pure for the duration of a call, and fast: it is asked for every
 	// observable.
@@ -85,6 +89,9 @@ const (
 	Attachment Family = "attachment"
 	// Words is what the text says.
 	Words Family = "words"
+	// Learned is what a model has learned of the words of fraud and of honest
+	// mail, beyond the phrases of Words.
+	Learned Family = "learned"
 	// Knowledge is what is known of a value from elsewhere: indicators.
 	Knowledge Family = "knowledge"
 )
@@ -142,7 +149,12 @@ type Found struct {
 	// Links counts the links that a reader can follow; OwnLinks those of them
 	// that lead to the sender's own organisation.
 	Links, OwnLinks int
+	// Texts are what a reader sees, the subject first.
+	Texts []Text
 }
+
+// Text is one readable text of a message; Part names it as Span.Part does.
+type Text struct{ Part, Value string }
 
 // Find looks for every reason in the case.
 func Find(c Case, f Facts) Found {
@@ -238,6 +250,7 @@ func author(from []message.Address) message.Address {
 func (x *exam) read(part, value string) {
 	if value != "" {
 		x.texts = append(x.texts, text{part, value, reference.Scan(value)})
+		x.found.Texts = append(x.found.Texts, Text{part, value})
 	}
 }
 
@@ -251,6 +264,11 @@ func (x *exam) add(r Reason) {
 		r.Strength = 1
 	}
 	x.found.Reasons = append(x.found.Reasons, r)
+}
+
+// At makes the reason that a place in one of the texts shows.
+func At(code string, t Text, start, end int, pairs ...string) Reason {
+	return at(code, t.Part, t.Value, start, end, params(pairs...))
 }
 
 // at makes the reason that a place in a text shows.

@@ -70,7 +70,7 @@ func (x *exam) senderHost() {
 	}
 	switch {
 	case host == "" || !reference.Registry(host):
-		if host != "localhost" {
+		if host != "localhost" && !documentation(host) {
 			x.add(x.fromReason("sender-impossible", params("Domain", x.from.Domain())))
 		}
 	case reference.Is(reference.FreeMail, host, ""):
@@ -85,6 +85,10 @@ func (x *exam) senderHost() {
 		}
 	}
 }
+
+// documentation reports whether a host is one that manuals and demonstrations
+// use (RFC 2606 section 2): it cannot send, but who writes it deceives nobody.
+func documentation(host string) bool { return host == "example" || strings.HasSuffix(host, ".example") }
 
 // organisation reports whether a display name says that an organisation or a
 // department writes.

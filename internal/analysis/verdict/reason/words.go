@@ -30,12 +30,25 @@ var wordCodes = map[reference.Group]string{
 }
 
 // full is how many different phrases of a group make its reason hold fully;
-// one phrase alone makes it hold to strengthOne, two to strengthTwo.
+// strengths is what fewer make of it. What stands beyond the first near bytes
+// of a text counts for far of a phrase: a lure speaks at once, and a long
+// newsletter says something of everything.
 const (
-	full        = 3
-	strengthOne = 0.4
-	strengthTwo = 0.7
+	full = 3
+	near = 2000
+	far  = 0.4
 )
+
+var strengths = [full + 1]float64{0, 0.4, 0.7, 1}
+
+// strength is what phrases that count for n make of a reason.
+func strength(n float64) float64 {
+	if n >= full {
+		return 1
+	}
+	whole := int(n)
+	return strengths[whole] + (n-float64(whole))*(strengths[whole+1]-strengths[whole])
+}
 
 // words looks at what the texts say. The sender's name is read too: many lures
 // speak there.
@@ -43,6 +56,7 @@ func (x *exam) words() {
 	type seen struct {
 		phrases [full]string
 		count   int
+		counts  float64
 		part    string
 		whole   string
 		match   reference.Match
@@ -66,6 +80,11 @@ func (x *exam) words() {
 			if !known {
 				s.phrases[s.count] = phrase
 				s.count++
+				if m.Start < near {
+					s.counts++
+				} else {
+					s.counts += far
+				}
 			}
 		}
 	}
@@ -82,12 +101,7 @@ func (x *exam) words() {
 		}
 		r := at(wordCodes[group], s.part, s.whole, s.match.Start, s.match.End, nil)
 		r.Params = params("Words", r.Evidence)
-		switch s.count {
-		case 1:
-			r.Strength = strengthOne
-		case 2:
-			r.Strength = strengthTwo
-		}
+		r.Strength = strength(s.counts)
 		x.add(r)
 	}
 }

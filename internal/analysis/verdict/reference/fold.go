@@ -134,3 +134,10 @@ func word(text string, from int) (start, end int) {
 	}
 	return start, len(text)
 }
+
+// Word returns the next word of text at or after from, as Scan cuts words;
+// start is -1 at the end.
+func Word(text string, from int) (start, end int) { return word(text, from) }
+
+// AppendFold appends the folded form of a word to dst; see Fold.
+func AppendFold(dst []byte, word string) []byte { return appendFolded(dst, word) }
