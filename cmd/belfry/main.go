@@ -43,6 +43,8 @@ type commands struct {
 	Reassess reassessCmd `cmd:"" help:"Assess open reports again, after the rules changed."`
 	Job      jobCmd      `cmd:"" help:"Look at what failed, and run it again."`
 	Bench    benchCmd    `cmd:"" help:"Measure this program on this machine."`
+	Train    trainCmd    `cmd:"" help:"Build the model that judges from labelled mail."`
+	Evaluate evaluateCmd `cmd:"" help:"Measure how well mail is judged on a labelled collection."`
 
 	Version kong.VersionFlag `help:"Print the version and quit."`
 }
