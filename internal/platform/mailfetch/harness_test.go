@@ -111,8 +111,9 @@ func newServer(t *testing.T, o serverOptions) *server {
 }
 
 func (s *server) serve() {
-	s.imap = imapserver.New(&s.options)
-	go func() { _ = s.imap.Serve(s.listener) }() // ends with Close
+	imap, listener := imapserver.New(&s.options), s.listener
+	s.imap = imap
+	go func() { _ = imap.Serve(listener) }() // ends with Close
 }
 
 func (s *server) stop() {
