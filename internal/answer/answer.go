@@ -112,7 +112,8 @@ type Subject struct {
 	Erased     bool   // there was an address
 	Proved     bool   // aligned authentication shows that Address sent it
 	Robot      Robot
-	NullSender bool // the envelope's reverse-path was empty
+	NullSender bool   // the envelope's reverse-path was empty
+	Network    string // from which a form came; empty for everything else
 
 	// Of the reporter's own mail, for threading: with or without brackets.
 	MessageID  string
@@ -147,7 +148,8 @@ func (i Item) sure() bool {
 	return (i.Automatic || i.Decided) && known(i.Verdict) != string(verdict.Unclear)
 }
 
-// History is what a reporter got lately, this report left out.
+// History is what came lately from a reporter who is proved, or from the
+// network of a form, and what was told; this report left out.
 type History struct {
 	Hour, Day    int  // full and careful mails in the last hour and day
 	Reports      int  // reports in the last day
@@ -172,6 +174,9 @@ func decide(s Subject, h History, r rules) Decision {
 		if i.sure() {
 			told, why = Full, WhySure
 		}
+	}
+	if !s.Proved && r.tries(h) {
+		told = Acknowledgement
 	}
 	if refused := refuse(s, r); refused != "" {
 		return Decision{None, told, refused}
@@ -258,6 +263,15 @@ func (r rules) exceeded(h History) Why {
 		return WhyRateLimited
 	}
 	return ""
+}
+
+// household is how many reporters one network may hold.
+const household = 4
+
+// tries reports whether so much came from the network of a form that somebody
+// tries there what passes.
+func (r rules) tries(h History) bool {
+	return h.Alike >= household*r.alike || h.Reports >= r.reports
 }
 
 // excludes reports whether the configuration names the address, its domain or

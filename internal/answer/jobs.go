@@ -83,7 +83,7 @@ func (c *Capability) decide(ctx context.Context, tx *database.Tx, s Subject) (r 
 		Scan(&there); err != nil || there > 0 {
 		return r, false, err
 	}
-	p := c.pseudonym(s.Address)
+	a, p := c.pseudonym(s.Address), c.counted(s)
 	var now []likeness
 	for _, i := range s.Items[:min(len(s.Items), maxItems)] {
 		now = append(now, c.likeness(p, i, s.Address))
@@ -91,6 +91,11 @@ func (c *Capability) decide(ctx context.Context, tx *database.Tx, s Subject) (r 
 	var h History
 	if p != nil {
 		if h, err = c.history(ctx, tx, p, now); err != nil {
+			return r, false, err
+		}
+	}
+	if a != nil {
+		if h.Acknowledged, err = c.lock(ctx, tx, a); err != nil {
 			return r, false, err
 		}
 	}
@@ -120,6 +125,11 @@ func (c *Capability) decide(ctx context.Context, tx *database.Tx, s Subject) (r 
 	}
 	if p != nil {
 		if err := c.remember(ctx, tx, p, r, now); err != nil {
+			return r, false, err
+		}
+	}
+	if a != nil && d.Mail == Acknowledgement {
+		if err := c.acknowledge(ctx, tx, a); err != nil {
 			return r, false, err
 		}
 	}

@@ -130,6 +130,20 @@ func (c *Capability) pseudonym(address string) person {
 	return c.keyed("reporter", local+"@"+domain)
 }
 
+// counted returns under whom a report counts: the reporter when he is proved;
+// for a form the network it came from, which its sender cannot choose; nobody
+// otherwise. Under an address that a stranger has written nothing may count, or
+// he could use up what its owner would be told.
+func (c *Capability) counted(s Subject) person {
+	switch {
+	case s.Proved:
+		return c.pseudonym(s.Address)
+	case s.Network != "":
+		return c.keyed("network", s.Network)
+	}
+	return nil
+}
+
 // likeness is by what two messages of one reporter are the same; 0 is nothing.
 type likeness struct{ subject, sender int64 }
 
@@ -160,17 +174,31 @@ func (c *Capability) messageID(id database.ID) string {
 	return "<" + id.String() + "." + strings.ToLower(tag) + "@" + c.centre.Domain + ">"
 }
 
-// history locks the reporter until the transaction ends, so that no two
-// decisions count the same room, and returns what the reporter got lately.
-func (c *Capability) history(ctx context.Context, tx *database.Tx, p person, now []likeness) (h History, err error) {
-	var acknowledged int64
+// lock holds the person until the transaction ends, so that no two decisions
+// count the same room, and tells whether an acknowledgement went out to him in
+// the last day.
+func (c *Capability) lock(ctx context.Context, tx *database.Tx, p person) (acknowledged bool, err error) {
+	var at int64
 	err = tx.QueryRow(ctx, `INSERT INTO answer_reporter (reporter, acknowledged_at, seen_at) VALUES ($1, 0, $2)
 		ON CONFLICT (reporter) DO UPDATE SET seen_at = excluded.seen_at RETURNING acknowledged_at`,
-		[]byte(p), database.Micros(tx.Now)).Scan(&acknowledged)
+		[]byte(p), database.Micros(tx.Now)).Scan(&at)
 	if err != nil {
-		return h, fmt.Errorf("locking a reporter: %w", err)
+		return false, fmt.Errorf("locking a reporter: %w", err)
 	}
-	h.Acknowledged = acknowledged > database.Micros(tx.Now.Add(-day))
+	return at > database.Micros(tx.Now.Add(-day)), nil
+}
+
+// acknowledge notes that an acknowledgement goes out to the person.
+func (c *Capability) acknowledge(ctx context.Context, tx *database.Tx, p person) error {
+	_, err := tx.Exec(ctx, "UPDATE answer_reporter SET acknowledged_at = $1 WHERE reporter = $2", database.Micros(tx.Now), []byte(p))
+	return err
+}
+
+// history locks the person and returns what he reported and was told lately.
+func (c *Capability) history(ctx context.Context, tx *database.Tx, p person, now []likeness) (h History, err error) {
+	if _, err := c.lock(ctx, tx, p); err != nil {
+		return h, err
+	}
 	rows, err := tx.Query(ctx, `SELECT id, answer, told, subject, sender FROM answer_history
 		WHERE reporter = $1 AND id >= $2 ORDER BY id DESC LIMIT $3`,
 		[]byte(p), database.FirstID(tx.Now.Add(-day)), maxLookBack)
@@ -229,11 +257,7 @@ func (c *Capability) remember(ctx context.Context, tx *database.Tx, p person, r 
 			return fmt.Errorf("storing a reporter's history: %w", err)
 		}
 	}
-	if r.decision.Mail != Acknowledgement {
-		return nil
-	}
-	_, err := tx.Exec(ctx, "UPDATE answer_reporter SET acknowledged_at = $1 WHERE reporter = $2", database.Micros(tx.Now), []byte(p))
-	return err
+	return nil
 }
 
 // spend takes one of the hour's acknowledgements to unproved addresses, and

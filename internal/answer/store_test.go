@@ -139,6 +139,65 @@ func TestVariants(t *testing.T) {
 	})
 }
 
+// TestForgedReportsUseUpNothing: the phisher sends reports in his victim's
+// name, with his own bait in them, so that the victim's report of it would be
+// one of too many.
+func TestForgedReportsUseUpNothing(t *testing.T) {
+	eachClock(t, func(t *testing.T, db *database.DB, c *clock) {
+		h := build(t, db, Options{Sender: &relay{}, AlikePerDay: 2, ReportsPerDay: 3, PerHour: 3, PerDay: 3})
+		forged := full()
+		forged.Proved = false
+		for range 10 {
+			h.report(t, forged)
+		}
+		if d := h.report(t, full()); d != (Decision{Full, Full, WhySure}) {
+			t.Errorf("the victim's own report: %v", d)
+		}
+	})
+}
+
+// TestFormIsNoOracle: whoever hands in variants of one mail by the form, under
+// no address or a new one each time, is not told for ever what passes.
+func TestFormIsNoOracle(t *testing.T) {
+	eachClock(t, func(t *testing.T, db *database.DB, c *clock) {
+		h := build(t, db, Options{Sender: &relay{}, AlikePerDay: 2, ReportsPerDay: 20})
+		form := func(n int, network string) Decision {
+			t.Helper()
+			s := full()
+			s.Channel, s.Proved, s.Network, s.Address = "form", false, network, ""
+			if n%2 == 0 {
+				s.Address = word(n) + "@public.example"
+			}
+			return h.report(t, s)
+		}
+		for n := range 8 { // a household has as many as four reporters
+			if d := form(n, "192.0.2.1"); d.Page != Full {
+				t.Errorf("report %d: %v", n, d)
+			}
+		}
+		for n := range 2 {
+			if d := form(n, "192.0.2.1"); d.Page != Acknowledgement {
+				t.Errorf("variant %d is told: %v", 8+n, d)
+			}
+		}
+		if d := form(1, "2001:db8::/64"); d.Page != Full {
+			t.Errorf("from another network: %v", d)
+		}
+		for n := range 20 { // now nothing is alike
+			s := varied(n)
+			s.Channel, s.Proved, s.Network, s.Address = "form", false, "192.0.2.2", ""
+			h.report(t, s)
+		}
+		if d := form(1, "192.0.2.2"); d.Page != Acknowledgement {
+			t.Errorf("after as many as a day has: %v", d)
+		}
+		c.pass(25 * time.Hour)
+		if d := form(1, "192.0.2.1"); d.Page != Full {
+			t.Errorf("the next day: %v", d)
+		}
+	})
+}
+
 // TestFlood: whoever sends thousands in a day costs no more than the look-back,
 // and gets no full answers for it.
 func TestFlood(t *testing.T) {
@@ -263,7 +322,7 @@ func TestPurge(t *testing.T) {
 				}
 			}
 		}
-		expect(batch+10, batch+10, batch+10, 1)
+		expect(batch+10, (batch+10)/2, batch+10, 1) // who is not proved has no history
 		c.pass(3 * day)
 		expect(batch+10, 0, 0, 0)
 		c.pass(28 * day)

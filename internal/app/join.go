@@ -109,7 +109,7 @@ func (s subjects) Subject(ctx context.Context, id database.ID) (answer.Subject, 
 	subject := answer.Subject{
 		Report: f.ID, ReceivedAt: f.ReceivedAt, Channel: string(f.Channel), Desk: f.Desk,
 		Address: f.Reporter, Erased: f.Erased, Proved: f.Proved,
-		Robot: answer.Robot(f.Class), NullSender: f.Origin.NullSender,
+		Robot: answer.Robot(f.Class), NullSender: f.Origin.NullSender, Network: f.Origin.Network,
 		MessageID: f.Origin.MessageID, References: f.Origin.References, Title: f.Origin.Subject,
 		Languages: f.Languages, Total: f.Total, FollowURL: f.Follow, FollowExpires: f.Expires,
 	}

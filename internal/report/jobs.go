@@ -23,6 +23,7 @@ import (
 	"github.com/belfry-centre/belfry/internal/platform/job"
 	"github.com/belfry-centre/belfry/internal/platform/mailauth"
 	"github.com/belfry-centre/belfry/internal/platform/raw"
+	"github.com/belfry-centre/belfry/internal/platform/web"
 )
 
 const (
@@ -323,6 +324,9 @@ func checked(r mailauth.Result) *verdict.Checked {
 func (c *Capability) digest(p pending, x analysis.Examination, proof mailauth.Result) findings {
 	f := findings{class: c.classOf(p, x), reporter: p.reporter, verdict: verdict.Unclear, state: StateWaiting}
 	f.origin = Origin{Proof: proof, NullSender: p.envelope.Null}
+	if p.channel == Form && p.envelope.RemoteIP.IsValid() {
+		f.origin.Network = web.ClientNetwork(p.envelope.RemoteIP)
+	}
 	if m := x.Outer; m != nil {
 		f.origin.MessageID, f.origin.Subject = clip(m.MessageID, maxText), clip(m.Subject, maxText)
 		for _, ref := range strings.Fields(m.Header.Raw("References")) {

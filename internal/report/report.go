@@ -227,7 +227,7 @@ func (r *Report) Proved() bool {
 	return p.Proved && r.Reporter != "" && strings.EqualFold(p.From, r.Reporter)
 }
 
-// Origin is what is known of the reporter's own mail. It is stored as JSON and
+// Origin is what is known of the reporter's own mail, or form. It is stored as JSON and
 // erased with the reporter's address.
 type Origin struct {
 	MessageID       string          `json:"message_id,omitempty"`
@@ -237,6 +237,7 @@ type Origin struct {
 	ForwardLanguage string          `json:"forward_language,omitempty"` // of the labels above the forwarded text
 	Proof           mailauth.Result `json:"proof"`
 	NullSender      bool            `json:"null_sender,omitempty"`
+	Network         string          `json:"network,omitempty"` // from which a form came
 }
 
 // Message is one suspicious message found in a report.
