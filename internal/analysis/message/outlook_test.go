@@ -190,6 +190,11 @@ func TestZipOfMails(t *testing.T) {
 	}
 }
 
+// tnefOf makes a stream of one attribute.
+func tnefOf(id uint32, data string) []byte {
+	return outlooktest.Attribute([]byte("\x78\x9f\x3e\x22\x01\x00"), 1, id, []byte(data))
+}
+
 // TestOutlookBombs reads what was made to grow. Each must come back within two
 // seconds on a machine that is not busy (the bound leaves room), and with little
 // allocated.
@@ -233,7 +238,9 @@ func TestOutlookBombs(t *testing.T) {
 		"many mails in a zip":  {attach("x", "a.zip", "application/zip", zipped(t, manyMails...)), DefectArchive},
 		"recipients":           {outlooktest.MSG(people), DefectLimitAddresses},
 		"text without an end":  {outlooktest.MSG(&outlooktest.Item{Props: outlooktest.Props{0x0037001F: strings.Repeat("s", 200<<10), 0x1000001F: strings.Repeat("x", 2500<<10)}}), DefectLimitText},
-		"a value without type": {outlooktest.Attribute([]byte("\x78\x9f\x3e\x22\x01\x00"), 1, 0x00069003, []byte("\x01\x00\x00\x00\x00\x10\x37\x00\xff\xff\xff\xff")), ""},
+		"empty rows":           {tnefOf(0x00069004, "\xff\xff\xff\xff"+strings.Repeat("\x00\x00\x00\x00", 2<<20)), DefectLimitAddresses},
+		"one file many times":  {append([]byte("\x78\x9f\x3e\x22\x01\x00"), bytes.Repeat(outlooktest.Attribute(nil, 2, 0x00069005, make([]byte, 4)), 400_000)...), ""},
+		"a value without type": {tnefOf(0x00069003, "\x01\x00\x00\x00\x00\x10\x37\x00\xff\xff\xff\xff"), ""},
 	} {
 		var before, after runtime.MemStats
 		runtime.GC()

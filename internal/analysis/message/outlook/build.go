@@ -206,16 +206,9 @@ func (p *properties) recipient() Recipient {
 	return Recipient{who, RecipientKind(p.number(pidRecipientType) & 0xF)}
 }
 
-// addRecipient adds a recipient within the limits.
-func (r *reader) addRecipient(it *Item, p *properties) bool {
-	who := p.recipient()
-	if who.Kind < To || who.Kind > Bcc || who.Person == (Person{}) {
-		return true
+// addRecipient adds a recipient whose properties say who it is.
+func (it *Item) addRecipient(p *properties) {
+	if who := p.recipient(); who.Kind >= To && who.Kind <= Bcc && who.Person != (Person{}) {
+		it.Recipients = append(it.Recipients, who)
 	}
-	if len(it.Recipients) >= r.limits.Recipients {
-		it.fault(RecipientsCut, "")
-		return false
-	}
-	it.Recipients = append(it.Recipients, who)
-	return true
 }

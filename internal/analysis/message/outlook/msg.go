@@ -69,12 +69,14 @@ func (m *msg) item(it *Item, storage *compound.Entry, header int) bool {
 	byName := func(a, b *compound.Entry) int { return strings.Compare(a.Name, b.Name) }
 	slices.SortStableFunc(files, byName)
 	slices.SortStableFunc(people, byName)
+	if len(people) > m.limits.Recipients {
+		it.fault(RecipientsCut, "")
+		people = people[:m.limits.Recipients]
+	}
 	for _, entry := range people {
 		rp, _ := m.properties(it, entry, 8)
 		rp.charset = p.charset
-		if !m.addRecipient(it, rp) {
-			break
-		}
+		it.addRecipient(rp)
 	}
 	for _, entry := range files {
 		if !m.takeFile(it) {

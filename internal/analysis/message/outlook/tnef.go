@@ -52,7 +52,8 @@ type tnefMessage struct {
 	props                *properties
 	charset              string
 
-	file *File // the attachment whose attributes are being read
+	file  *File // the attachment whose attributes are being read
+	filed bool  // its properties came; they come once
 }
 
 // stream reads the attributes of a stream.
@@ -148,18 +149,20 @@ func (t *tnef) attribute(it *Item, m *tnefMessage, id uint16, data []byte) {
 		}
 	case attAttachRendering:
 		t.endFile(it, m)
-		if t.takeFile(it) {
-			m.file = &File{}
-		}
+		t.beginFile(it, m)
 	case attAttachTitle, attTransportName, attAttachData, attAttachment:
-		if m.file == nil {
-			// Its first attribute is missing.
-			if !t.takeFile(it) {
-				return
-			}
-			m.file = &File{}
+		if m.file == nil { // its first attribute is missing
+			t.beginFile(it, m)
 		}
-		t.fileAttribute(it, m, id, data, text)
+		if m.file != nil {
+			t.fileAttribute(it, m, id, data, text)
+		}
+	}
+}
+
+func (t *tnef) beginFile(it *Item, m *tnefMessage) {
+	if t.takeFile(it) {
+		m.file, m.filed = &File{}, false
 	}
 }
 
@@ -178,6 +181,10 @@ func (t *tnef) fileAttribute(it *Item, m *tnefMessage, id uint16, data []byte, t
 			m.file.Content = data
 		}
 	case attAttachment:
+		if m.filed {
+			return
+		}
+		m.filed = true
 		p := newProperties(orElse(m.props.eightBit(), m.charset))
 		if _, ok := readProperties(p, data); !ok {
 			it.fault(Broken, "attachment")
@@ -237,14 +244,16 @@ func (t *tnef) recipients(it *Item, data []byte, charset string) {
 	if len(data) < 4 {
 		return
 	}
-	rows := binary.LittleEndian.Uint32(data)
+	rows := int64(binary.LittleEndian.Uint32(data))
 	data = data[4:]
+	if most := int64(t.limits.Recipients); rows > most {
+		it.fault(RecipientsCut, "")
+		rows = most
+	}
 	for ; rows > 0 && len(data) > 0; rows-- {
 		p := newProperties(charset)
 		rest, ok := readProperties(p, data)
-		if !t.addRecipient(it, p) {
-			return
-		}
+		it.addRecipient(p)
 		if !ok {
 			it.fault(Broken, "recipients")
 			return
@@ -254,7 +263,7 @@ func (t *tnef) recipients(it *Item, data []byte, charset string) {
 }
 
 func newProperties(charset string) *properties {
-	return &properties{values: make(map[uint16]value, 16), names: make(map[named]uint16), charset: charset}
+	return &properties{values: make(map[uint16]value), charset: charset}
 }
 
 // maxProperties bounds the properties of one object.
@@ -273,6 +282,9 @@ func readProperties(p *properties, b []byte) (rest []byte, ok bool) {
 			isName := c.uint32()
 			if isName == 0 {
 				if lid := c.uint32(); len(set) == 16 {
+					if p.names == nil {
+						p.names = make(map[named]uint16)
+					}
 					p.names[named{binary.LittleEndian.Uint32(set), lid}] = id
 				}
 			} else {
