@@ -208,7 +208,8 @@ func (a *App) openServices(_ context.Context, o Options) error {
 }
 
 // lanes gives each lane its workers. Those that judge wait for the shared
-// commit most of the time, so there are more of them than processors.
+// commit half of the time, and the more share one the less it costs; but each
+// holds a whole report in memory, and the largest are 25 MiB.
 func (a *App) lanes() map[string]int {
 	or := func(n, fallback int) int {
 		if n > 0 {
@@ -218,7 +219,7 @@ func (a *App) lanes() map[string]int {
 	}
 	w := a.settings.Workers
 	return map[string]int{
-		parts.LaneAssess: or(w.Assess, 16*runtime.GOMAXPROCS(0)),
+		parts.LaneAssess: or(w.Assess, 8*runtime.GOMAXPROCS(0)),
 		parts.LaneDecide: or(w.Assess, 2*runtime.GOMAXPROCS(0)),
 		parts.LaneAnswer: or(w.Answer, 2*or(a.settings.Outgoing.Connections, 4)),
 		parts.LaneBulk:   or(w.Bulk, 2),
