@@ -139,8 +139,10 @@ func TestMonitoring(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.api("analyst").settled(1)
-	if n := metric(t, p, `belfry_reports_assessed_total{state="assessed",verdict="phishing"}`); n != 1 {
-		t.Errorf("%v reports were counted as assessed", n)
+	for _, name := range []string{`belfry_reports_accepted_total{channel="smtp"}`, "belfry_report_assess_seconds_count", "belfry_report_assessed_after_seconds_count"} {
+		if n := metric(t, p, name); n != 1 {
+			t.Errorf("%s is %v after one report", name, n)
+		}
 	}
 	p.stop()
 }
