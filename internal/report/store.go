@@ -235,37 +235,52 @@ func storeSightings(ctx context.Context, tx *database.Tx, report database.ID, se
 // against removal until the transaction ends.
 func observableIDs(ctx context.Context, tx *database.Tx, n int, at func(int) (observable.Type, string, []byte)) (map[string]database.ID, error) {
 	size := padded(n)
-	insert, hashes := make([]any, 0, 4*size), make([]any, 0, size)
+	insert, hashes := make([]any, 0, 4*size), make([][]byte, size)
 	for i := range size {
 		t, value, hash := at(min(i, n-1))
 		insert = append(insert, database.NewID(tx.Now), hash, string(t), value)
-		hashes = append(hashes, hash)
+		hashes[i] = hash
 	}
 	lock := ""
 	if tx.Engine() == database.Postgres {
 		lock = " FOR KEY SHARE"
 	}
-	// A value that was there may be removed before it is locked; then it is
-	// stored again.
-	for range 3 {
-		if _, err := tx.Exec(ctx, `INSERT INTO observable (id, hash, type, value) VALUES `+tuples(size, 4)+
-			` ON CONFLICT (hash) DO NOTHING`, insert...); err != nil {
-			return nil, fmt.Errorf("storing observables: %w", err)
-		}
-		ids := make(map[string]database.ID, n)
-		rows, err := tx.Query(ctx, `SELECT id, hash FROM observable WHERE hash IN (`+database.Placeholders(1, size)+`)`+lock, hashes...)
+	ids := make(map[string]database.ID, n)
+	read := func(rows *sql.Rows, err error) error {
 		if err != nil {
-			return nil, fmt.Errorf("reading observables: %w", err)
+			return err
 		}
 		for rows.Next() {
 			var id database.ID
 			var hash []byte
 			if err := rows.Scan(&id, &hash); err != nil {
-				return nil, errors.Join(err, rows.Close())
+				return errors.Join(err, rows.Close())
 			}
 			ids[string(hash)] = id
 		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return errors.Join(rows.Err(), rows.Close())
+	}
+	// A value that was there may be removed before it is locked; then it is
+	// stored again.
+	for range 3 {
+		if err := read(tx.Query(ctx, `INSERT INTO observable (id, hash, type, value) VALUES `+tuples(size, 4)+
+			` ON CONFLICT (hash) DO NOTHING RETURNING id, hash`, insert...)); err != nil {
+			return nil, fmt.Errorf("storing observables: %w", err)
+		}
+		old := hashes[:0:0]
+		for _, hash := range hashes[:n] {
+			if _, fresh := ids[string(hash)]; !fresh {
+				old = append(old, hash)
+			}
+		}
+		if len(old) == 0 {
+			return ids, nil
+		}
+		args := make([]any, padded(len(old)))
+		for i := range args {
+			args[i] = old[min(i, len(old)-1)]
+		}
+		if err := read(tx.Query(ctx, `SELECT id, hash FROM observable WHERE hash IN (`+database.Placeholders(1, len(args))+`)`+lock, args...)); err != nil {
 			return nil, fmt.Errorf("reading observables: %w", err)
 		}
 		if len(ids) == n {
