@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/belfry-centre/belfry/internal/analysis/message/outlook/outlooktest"
 )
 
 const (
@@ -90,6 +92,19 @@ func TestAssessJSON(t *testing.T) {
 	}
 	if o := first.Original; !o.Found || o.How != "itself" || o.From != "PayPal <notice@example.org>" || o.Subject != "Your account has been suspended" {
 		t.Errorf("original %+v", o)
+	}
+}
+
+func TestAssessOutlook(t *testing.T) {
+	path := write(t, "x.msg", string(outlooktest.MSG(&outlooktest.Item{Props: outlooktest.Props{
+		0x0037001F: "Your account has been suspended", 0x0C1A001F: "PayPal", 0x0C1F001F: "notice@example.org", 0x1000001F: "Log in at https://paypal-login.example/",
+	}})))
+	var got assessed
+	if err := json.Unmarshal([]byte(assess(t, AssessCmd{JSON: true, Paths: []string{path}})), &got); err != nil {
+		t.Fatal(err)
+	}
+	if o := got.Original; got.Error != "" || !o.Found || o.How != "itself" || o.From != "PayPal <notice@example.org>" || o.Subject != "Your account has been suspended" || len(got.Observables) == 0 {
+		t.Errorf("%+v", got)
 	}
 }
 

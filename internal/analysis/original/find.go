@@ -30,6 +30,9 @@ func Find(m *message.Message) []Original {
 		return attached(m, found, Original{Claim: claim})
 	}
 	if submission(m) {
+		if inner := bareOutlook(m); inner != nil {
+			return Find(inner)
+		}
 		if found := submitted(m, messagesIn(m)); len(found) > 0 {
 			return found
 		}

@@ -23,6 +23,19 @@ func submission(m *message.Message) bool {
 	return m.Header.Has(SubmissionHeader) && len(m.From) == 0 && !m.Header.Has("Received")
 }
 
+// bareOutlook returns the mail in a container that a program made only because
+// the raw store holds no Outlook file as it is: what was handed in is that mail
+// itself. By then it has this type and name.
+func bareOutlook(m *message.Message) *message.Message {
+	if len(m.Attachments) == 0 || strings.TrimSpace(m.Text) != "" {
+		return nil
+	}
+	if a := &m.Attachments[0]; len(m.Attachments) == 1 && a.Declared == "application/vnd.ms-outlook" && a.Name == "message.msg" {
+		return a.Message
+	}
+	return nil
+}
+
 // submitted returns the originals in a container: its mails, and its text where
 // that is one. carried are the messages attached to it.
 func submitted(m *message.Message, carried []*message.Message) []Original {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/belfry-centre/belfry/internal/analysis/message"
+	"github.com/belfry-centre/belfry/internal/analysis/message/outlook/outlooktest"
 )
 
 func zipOf(t *testing.T, name, content string) string {
@@ -96,6 +97,7 @@ func TestSubmission(t *testing.T) {
 	const head = "X-Belfry-Submission: text files\r\n"
 	phish := "Content-Type: message/rfc822\nContent-Disposition: attachment; filename=a.eml\n\n" + mail(bait, "Log in at https://evil.example/login\n")
 	text := func(s string) string { return "Content-Type: text/plain; charset=utf-8\n\n" + s }
+	outlook := string(outlooktest.MSG(&outlooktest.Item{Props: outlooktest.Props{0x0037001F: "x", 0x0C1F001F: "alert@evil.example", 0x1000001F: "Log in"}}))
 	picture := encoded("image/png", "a.png", "\x89PNG\r\n\x1a\n")
 	for name, tt := range map[string]struct {
 		raw   string
@@ -112,6 +114,9 @@ func TestSubmission(t *testing.T) {
 		"picture":              {parts(head, "mixed", picture), []How{Pictured}, "", ""},
 		"picture with words":   {parts(head, "mixed", text("Kreeg ik gisteren"), picture), []How{Pictured}, "Kreeg ik gisteren", ""},
 		"picture and its text": {parts(head, "mixed", text("pay at https://evil.example/"), picture), []How{Pasted}, "", "pay at https://evil.example/"},
+		"Outlook":              {parts(head, "mixed", encoded("application/vnd.ms-outlook", "x.msg", outlook)), []How{Attached}, "", "Log in"},
+		"bare Outlook":         {parts(head, "mixed", encoded("application/vnd.ms-outlook", "message.msg", outlook)), []How{Itself}, "", "Log in"},
+		"bare, and broken":     {parts(head, "mixed", encoded("application/vnd.ms-outlook", "message.msg", outlook[:600])), []How{Itself}, "", ""},
 		"another file":         {parts(head, "mixed", encoded("application/pdf", "a.pdf", "%PDF-1.7")), []How{Itself}, "", ""},
 	} {
 		found := Find(message.Parse([]byte(tt.raw), message.Limits{}))
