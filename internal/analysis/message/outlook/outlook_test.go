@@ -114,7 +114,8 @@ func TestSender(t *testing.T) {
 		"another maker":     {outlooktest.Props{0x0C1A001F: "An", 0x0C1E001F: "EX", 0x0C1F001F: "/o=Org/cn=an", 0x3FF8001F: "Bo", 0x5D0A001F: "bo@home.example"}, outlook.Person{Name: "An", Address: "/o=Org/cn=an"}, outlook.Person{}},
 		"on behalf": {
 			outlooktest.Props{0x0042001F: "Bo", 0x0065001F: "/o=Org/cn=bo", 0x0064001F: "EX", 0x5D02001F: "bo@home.example", 0x0C1A001F: "An", 0x0C1F001F: "an@home.example"},
-			outlook.Person{Name: "Bo", Address: "bo@home.example"}, outlook.Person{Name: "An", Address: "an@home.example"},
+			outlook.Person{Name: "Bo", Address: "bo@home.example"},
+			outlook.Person{Name: "An", Address: "an@home.example"},
 		},
 	} {
 		for format, it := range reads(t, &outlooktest.Item{Props: tt.props}) {
