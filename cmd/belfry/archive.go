@@ -39,7 +39,7 @@ type restoreCmd struct {
 }
 
 func (c *restoreCmd) Run(ctx context.Context, s streams) error {
-	settings, err := c.settings(nil)
+	settings, err := c.settings(s, nil)
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func (configExampleCmd) Run(s streams) error {
 type configCheckCmd struct{ storeFlags }
 
 func (c *configCheckCmd) Run(s streams) error {
-	settings, err := c.settings(nil)
+	settings, err := c.settings(s, nil)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,8 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -152,28 +154,35 @@ func (f storeFlags) flags() map[string]string {
 	return set
 }
 
-// settings reads the configuration, with more flags above it.
-func (f storeFlags) settings(more map[string]string) (app.Settings, error) {
-	var s app.Settings
+// settings reads the configuration, with more flags above it. A variable that
+// looks like a setting and is none is told: it may be one that was misspelt.
+func (f storeFlags) settings(s streams, more map[string]string) (app.Settings, error) {
+	var settings app.Settings
 	flags := f.flags()
 	for key, value := range more {
 		if value != "" {
 			flags[key] = value
 		}
 	}
-	_, err := config.Load(&s, config.Sources{File: f.Config, Environ: environ(), Prefix: "BELFRY_", Flags: flags})
-	return s, err
+	loaded, err := config.Load(&settings, config.Sources{File: f.Config, Environ: environ(), Prefix: "BELFRY_", Flags: flags})
+	if err != nil {
+		return settings, err
+	}
+	for _, name := range loaded.Strange {
+		fmt.Fprintf(s.err, "belfry: %s is set, but stands for no setting\n", name)
+	}
+	return settings, nil
 }
 
-// environ leaves out what is not a setting: the name of the file itself.
+// notSettings are the variables with our prefix that are read elsewhere: the
+// file's own name, the log's form, and what tests are told.
+var notSettings = []string{"BELFRY_CONFIG=", "BELFRY_LOG_", "BELFRY_TEST_"}
+
+// environ returns the environment as far as it is settings.
 func environ() []string {
-	var all []string
-	for _, e := range os.Environ() {
-		if len(e) < len("BELFRY_CONFIG=") || e[:len("BELFRY_CONFIG=")] != "BELFRY_CONFIG=" {
-			all = append(all, e)
-		}
-	}
-	return all
+	return slices.DeleteFunc(os.Environ(), func(entry string) bool {
+		return slices.ContainsFunc(notSettings, func(prefix string) bool { return strings.HasPrefix(entry, prefix) })
+	})
 }
 
 // open opens the centre for a verb that works on its store.
@@ -183,7 +192,7 @@ func (f storeFlags) open(ctx context.Context, s streams) (*app.App, error) {
 
 // openWith is open, with more flags above the configuration.
 func (f storeFlags) openWith(ctx context.Context, s streams, more map[string]string) (*app.App, error) {
-	settings, err := f.settings(more)
+	settings, err := f.settings(s, more)
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ type serveCmd struct {
 }
 
 func (c *serveCmd) Run(ctx context.Context, s streams) error {
-	settings, err := c.settings(map[string]string{"http": c.HTTP, "smtp": c.SMTP, "metrics": c.Metrics, "relay": c.Relay})
+	settings, err := c.settings(s, map[string]string{"http": c.HTTP, "smtp": c.SMTP, "metrics": c.Metrics, "relay": c.Relay})
 	if err != nil {
 		return err
 	}
