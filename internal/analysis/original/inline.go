@@ -38,7 +38,7 @@ func inline(m *message.Message) *message.Message {
 	if !ok || len(strings.TrimSpace(above)) > maxInlineWords || strings.TrimSpace(below) == "" && len(m.Attachments) == 0 {
 		return nil
 	}
-	if !forwardSubject(m.Subject) && baitAbove(m, above) {
+	if !forwardSubject(m.Subject) && (otherSubject(m.Subject, h.value[language.Subject]) || baitAbove(m, above)) {
 		return nil
 	}
 	var b strings.Builder
@@ -65,6 +65,14 @@ func inline(m *message.Message) *message.Message {
 		inner.Markup = markupBelow(m.Markup)
 	}
 	return inner
+}
+
+// otherSubject reports whether a mail has a subject of its own that has nothing
+// to do with the one in its text, nor says what a reporter would. Then what it
+// quotes is another conversation: padding that was taken from somewhere.
+func otherSubject(own, quoted string) bool {
+	own, quoted = strings.ToLower(strings.TrimSpace(own)), strings.ToLower(strings.TrimSpace(bareSubject(quoted)))
+	return own != "" && quoted != "" && !strings.Contains(own, quoted) && !strings.Contains(quoted, own) && !telling(own, phrases().topics)
 }
 
 // baitAbove reports whether m leads somewhere or has much to say before its

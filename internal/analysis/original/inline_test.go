@@ -92,6 +92,7 @@ func TestNotInline(t *testing.T) {
 	const block = "Van: Bank <alert@evil.example>\nVerzonden: maandag\nAan: An\nOnderwerp: Uw rekening\n\nKlik hier\n"
 	for name, raw := range map[string]string{
 		"a reply":          "Subject: Re: Uw rekening\n\nDank u\n\n" + block,
+		"another subject":  "Subject: You have won a kitchen\n\nPlease verify\n\n" + block,
 		"a long letter":    "Subject: Verslag\n\n" + strings.Repeat("Een lange regel met veel woorden.\n", 100) + block,
 		"nothing below":    "Subject: x\n\nVan: Bank <alert@evil.example>\nOnderwerp: Uw rekening\n",
 		"bait above":       "Subject: Uw rekening\n\nBetaal op https://evil.example/\n\n" + block,
@@ -113,5 +114,15 @@ func TestInlineIsBounded(t *testing.T) {
 	}
 	if spent := time.Since(start); spent > 3*time.Second {
 		t.Errorf("took %v", spent)
+	}
+}
+
+// TestInlineUnderOwnSubject reads forwards whose subject the reporter wrote.
+func TestInlineUnderOwnSubject(t *testing.T) {
+	const block = "Van: Bank <alert@evil.example>\nVerzonden: maandag\nAan: An\nOnderwerp: Uw rekening\n\nKlik hier\n"
+	for _, subject := range []string{"", "Uw rekening", "verdachte mail", "Vraag", "Is dit echt?", "phishing: Uw rekening", "FW: iets anders"} {
+		if o := Find(message.Parse([]byte("Subject: "+subject+"\n\n"+block), message.Limits{}))[0]; o.How != Inline || o.Message.Subject != "Uw rekening" {
+			t.Errorf("%q: %s", subject, o.How)
+		}
 	}
 }

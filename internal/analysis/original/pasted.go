@@ -90,8 +90,8 @@ func pasted(m *message.Message, words string) (original Original, ok bool) {
 	subject := bareSubject(strings.TrimSpace(m.Subject))
 	switch {
 	case intro != "", chatExport(words):
-	case nothingBut(text, isAddress) && (subject == "" || telling(subject)):
-	case telling(subject) && names(subject, phrases().chats):
+	case nothingBut(text, isAddress) && (subject == "" || telling(subject, nil)):
+	case telling(subject, nil) && names(subject, phrases().chats):
 	default:
 		return Original{}, false
 	}
@@ -192,10 +192,10 @@ func subjectWords(subject string) []string {
 }
 
 // telling reports whether a subject only says what the reporter suspects: a few
-// words, and one of them names a text message or a doubt.
-func telling(subject string) bool {
+// words, and one of them names a text message, a doubt, or is one of more.
+func telling(subject string, more []string) bool {
 	list := phrases()
-	return len(subjectWords(subject)) <= 5 && !leads(subject) && (names(subject, list.chats) || names(subject, list.doubts))
+	return len(subjectWords(subject)) <= 5 && !leads(subject) && (names(subject, list.chats) || names(subject, list.doubts) || names(subject, more))
 }
 
 // nothingBut reports whether every word of a text is of this kind.

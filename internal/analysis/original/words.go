@@ -22,6 +22,7 @@ type phraseList struct {
 	intros     []string
 	chats      []string
 	doubts     []string
+	topics     []string
 }
 
 var phrases = sync.OnceValue(func() *phraseList {
@@ -43,6 +44,8 @@ var phrases = sync.OnceValue(func() *phraseList {
 			list.chats = append(list.chats, phrase)
 		case "doubt":
 			list.doubts = append(list.doubts, phrase)
+		case "topic":
+			list.topics = append(list.topics, phrase)
 		case "prefix":
 			list.prefixes[phrase] = true
 		}
