@@ -66,7 +66,7 @@ func (a *App) mailbox(m MailboxSettings, metrics *mailfetch.Metrics) (*mailfetch
 	}
 	desk := deskOf(a.parts.Centre, m)
 	o.Accept = func(ctx context.Context, f mailfetch.Fetched) error {
-		return a.acceptFetched(ctx, fromMailbox(desk, f, m.TrustResults))
+		return a.acceptFetched(ctx, fromMailbox(desk, m.User, f, m.TrustResults))
 	}
 	return mailfetch.New(o)
 }
@@ -114,8 +114,9 @@ func (a *App) acceptFetched(ctx context.Context, s report.Submission) error {
 // of its own way was written by the server that put it there: the sender of
 // the envelope, and where trusted is set, the result of authentication. That
 // counts only under a name that trust.receivers has, see mailauth. SPF cannot
-// be asked: nobody tells from where it came.
-func fromMailbox(desk parts.Desk, f mailfetch.Fetched, trusted bool) report.Submission {
+// be asked: nobody tells from where it came. Mail to the mailbox's user, who is
+// mostly named by an address, is mail to us as much as mail to the desk.
+func fromMailbox(desk parts.Desk, user string, f mailfetch.Fetched, trusted bool) report.Submission {
 	from, null := returnPath(f.Raw)
 	s := report.Submission{
 		Channel: report.IMAP,
@@ -125,7 +126,7 @@ func fromMailbox(desk parts.Desk, f mailfetch.Fetched, trusted bool) report.Subm
 		// Who sent it stands in the header; until that is read, the envelope's
 		// sender is the best that we know.
 		Reporter: from,
-		Envelope: report.Envelope{From: from, Null: null, To: []string{desk.Address}, Relay: trusted},
+		Envelope: report.Envelope{From: from, Null: null, To: []string{desk.Address, user}, Relay: trusted},
 	}
 	if f.InternalDate.Before(time.Now()) {
 		s.ReceivedAt = f.InternalDate

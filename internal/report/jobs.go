@@ -248,7 +248,7 @@ func (c *Capability) find(ctx context.Context, p pending, content []byte) (findi
 	if c.o.Senders != nil && p.channel.mail() {
 		proof = c.o.Senders.Check(ctx, mailauth.CheckInput{
 			RemoteIP: p.envelope.RemoteIP, Helo: p.envelope.Helo, MailFrom: p.envelope.From, Raw: content,
-			TrustedReceivers: c.o.Receivers, FromTrustedRelay: p.envelope.Relay,
+			TrustedReceivers: c.o.Receivers, FromTrustedRelay: p.envelope.Relay, Ours: func(a string) bool { return c.ours(p.envelope, a) },
 		})
 		if err := ctx.Err(); err != nil {
 			return findings{}, err
@@ -299,6 +299,13 @@ func (c *Capability) examineWithin(ctx context.Context, content []byte, ev analy
 	}
 }
 
+// ours reports whether people report to that address: one of a desk, or of the
+// mailbox that the report lay in.
+func (c *Capability) ours(e Envelope, address string) bool {
+	_, desk := c.centre.Desk(address)
+	return desk || slices.ContainsFunc(e.To, func(to string) bool { return strings.EqualFold(to, address) })
+}
+
 // checked puts a check of the sender into the words of the analysis; nil when
 // nothing could be checked.
 func checked(r mailauth.Result) *verdict.Checked {
@@ -306,7 +313,7 @@ func checked(r mailauth.Result) *verdict.Checked {
 		return nil
 	}
 	v := &verdict.Checked{
-		By: r.Receiver, Domain: r.Domain, SPF: string(r.SPF.Outcome), DMARC: string(r.DMARC.Outcome), Aligned: r.Proved,
+		By: r.Receiver, Domain: r.Domain, SPF: string(r.SPF.Outcome), DMARC: string(r.DMARC.Outcome), Aligned: r.Authentic(),
 	}
 	if v.By == "" {
 		v.By = "self"

@@ -27,8 +27,8 @@ func (c *Checker) Check(ctx context.Context, in CheckInput) Result {
 	}
 	r.Redirected = h.redirected()
 	if in.FromTrustedRelay {
-		r.askReceiver(h, in.TrustedReceivers)
-		if r.Proved || r.Why == WhyReceiver {
+		r.askReceiver(h, in)
+		if r.Authentic() || r.Why == WhyReceiver {
 			return r
 		}
 	}
@@ -48,7 +48,7 @@ func (c *Checker) Check(ctx context.Context, in CheckInput) Result {
 		r.SPF = checkSPF(ctx, dns, in)
 		r.SPF.Aligned = aligned(r.SPF.Domain, r.Domain, policy.spf)
 	}
-	r.DKIM = checkDKIM(ctx, dns, h, in.Raw, orDefault(c.Signatures, 5))
+	r.DKIM = checkDKIM(ctx, dns, h, in, orDefault(c.Signatures, 5))
 	for i := range r.DKIM {
 		// The signatures are the author's, not of who redirected the message.
 		r.DKIM[i].Aligned = !r.Redirected && aligned(r.DKIM[i].Domain, r.Domain, policy.dkim)
@@ -66,10 +66,11 @@ func orDefault[T int | time.Duration](v, d T) T {
 
 // decide draws the conclusion from SPF and DKIM.
 func (r *Result) decide(policyUnknown bool) {
-	passed, temporary := false, policyUnknown
+	passed, authentic, temporary := false, false, policyUnknown
 	for _, s := range r.DKIM {
+		authentic = authentic || s.Outcome == Pass && s.Aligned
 		switch {
-		case s.Outcome == Pass && s.Aligned && !r.Proved:
+		case s.Outcome == Pass && s.Aligned && s.Here && !r.Proved:
 			r.Proved, r.How, r.By = true, HowDKIM, s.Domain
 		case s.Outcome == Pass:
 			passed = true
@@ -88,6 +89,8 @@ func (r *Result) decide(policyUnknown bool) {
 	switch {
 	case r.Proved:
 		r.Why = WhyProved
+	case authentic:
+		r.Why = WhyElsewhere
 	case temporary:
 		r.Why = WhyTemporary
 	case passed:
@@ -99,7 +102,7 @@ func (r *Result) decide(policyUnknown bool) {
 		return
 	}
 	switch {
-	case r.Proved:
+	case r.Authentic():
 		r.DMARC.Outcome = Pass
 	case temporary:
 		r.DMARC.Outcome = TempError
@@ -146,8 +149,9 @@ const maxSignature = 4 << 10
 
 // checkDKIM verifies the first signatures, at most most of them. go-msgauth
 // refuses what does not sign From, what signs a part of the body only (l=),
-// SHA-1, RSA keys below 1,024 bits, and what has expired.
-func checkDKIM(ctx context.Context, dns Resolver, h header, raw []byte, most int) []DKIM {
+// SHA-1, RSA keys below 1,024 bits, and what has expired. A second From or
+// Subject that is not signed could have been put above the signed one.
+func checkDKIM(ctx context.Context, dns Resolver, h header, in CheckInput, most int) []DKIM {
 	n := 0
 	for _, f := range h {
 		if strings.EqualFold(f.name, "DKIM-Signature") {
@@ -160,7 +164,7 @@ func checkDKIM(ctx context.Context, dns Resolver, h header, raw []byte, most int
 	if n == 0 {
 		return nil
 	}
-	verified, err := dkim.VerifyWithOptions(bytes.NewReader(raw), &dkim.VerifyOptions{
+	verified, err := dkim.VerifyWithOptions(bytes.NewReader(in.Raw), &dkim.VerifyOptions{
 		MaxVerifications: most,
 		LookupTXT:        func(name string) ([]string, error) { return dns.LookupTXT(ctx, name) },
 	})
@@ -181,6 +185,11 @@ func checkDKIM(ctx context.Context, dns Resolver, h header, raw []byte, most int
 				d.Outcome = Fail
 			}
 		}
+		if d.Outcome == Pass && !h.signs(v.HeaderKeys, "From", "Subject") {
+			d.Outcome, d.Reason = Fail, "a From or Subject is not signed"
+		}
+		d.Here = in.Ours == nil ||
+			h.signs(v.HeaderKeys, "To") && h.names("To", in.Ours) || h.signs(v.HeaderKeys, "Cc") && h.names("Cc", in.Ours)
 		out = append(out, d)
 	}
 	return out

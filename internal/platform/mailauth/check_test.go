@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/emersion/go-msgauth/dkim"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -46,6 +47,10 @@ func TestCheck(t *testing.T) {
 	from := func(from string) string { return strings.Replace(message, "Ann <ann@sender.example>", from, 1) }
 	good := sign(t, message, "sender.example", k.rsa, nil)
 	ip := netip.MustParseAddr
+	ours := func(a string) bool { return strings.EqualFold(a, "Desk@belfry.example") }
+	toBob := sign(t, strings.Replace(message, "desk@belfry.example", "bob@public.example", 1), "sender.example", k.rsa, nil)
+	noTo := func(o *dkim.SignOptions) { o.HeaderKeys = []string{"From", "Subject"} }
+	twice := func(o *dkim.SignOptions) { o.HeaderKeys = []string{"From", "Subject", "Subject"} }
 	const resent = "Resent-From: Ann <ann@sender.example>\r\nResent-To: desk@belfry.example\r\n"
 	for _, c := range []struct {
 		name string
@@ -70,7 +75,14 @@ func TestCheck(t *testing.T) {
 		{"expired", CheckInput{Raw: []byte(sign(t, message, "sender.example", k.rsa, expired))}, "", WhyNothing, ""},
 		{"changed body", CheckInput{Raw: []byte(good + "and more\r\n")}, "", WhyNothing, ""},
 		{"changed subject", CheckInput{Raw: []byte(strings.Replace(good, "suspicious", "harmless", 1))}, "", WhyNothing, ""},
-		{"second Subject above", CheckInput{Raw: []byte("Subject: other\r\n" + good)}, HowDKIM, "", "sender.example"},
+		{"second Subject above", CheckInput{Raw: []byte("Subject: other\r\n" + good)}, "", WhyNothing, ""},
+		{"second Subject above, both signed", CheckInput{Raw: []byte(sign(t, "Subject: other\r\n"+message, "sender.example", k.rsa, twice))}, HowDKIM, "", "sender.example"},
+		{"signed, to us", CheckInput{Raw: []byte(good), Ours: ours}, HowDKIM, "", "sender.example"},
+		{"signed, to others, and sent here by whoever got it", CheckInput{Raw: []byte(toBob), Ours: ours}, "", WhyElsewhere, ""},
+		{"signed, to others, with us written above", CheckInput{Raw: []byte("To: desk@belfry.example\r\n" + toBob), Ours: ours}, "", WhyElsewhere, ""},
+		{"signed, to others, with us in a Cc that is not signed", CheckInput{Raw: []byte("Cc: desk@belfry.example\r\n" + toBob), Ours: ours}, "", WhyElsewhere, ""},
+		{"signed without its To", CheckInput{Raw: []byte(sign(t, message, "sender.example", k.rsa, noTo)), Ours: ours}, "", WhyElsewhere, ""},
+		{"signed, to others, sent by its author", CheckInput{Raw: []byte(toBob), Ours: ours, MailFrom: "a@sender.example", RemoteIP: ip("192.0.2.1")}, HowSPF, "", "sender.example"},
 		{"second From above", CheckInput{Raw: []byte("From: evil@evil.example\r\n" + good)}, "", WhyManyFrom, ""},
 		{"second From, spelt oddly", CheckInput{Raw: []byte("fRoM : evil@evil.example\r\n" + good)}, "", WhyManyFrom, ""},
 		{"two addresses", CheckInput{Raw: []byte(sign(t, from("ann@sender.example, bob@sender.example"), "sender.example", k.rsa, nil))}, "", WhyManyFrom, ""},
@@ -151,8 +163,8 @@ func TestResultTellsAll(t *testing.T) {
 		Proved: true, How: HowDKIM, From: "ann@Sub.Sender.example", Domain: "sub.sender.example", By: "sender.example",
 		SPF: SPF{SoftFail, "sender.example", true},
 		DKIM: []DKIM{
-			{PermError, "list.example", false, "…"},
-			{Pass, "sender.example", true, ""},
+			{Outcome: PermError, Domain: "list.example", Reason: "…", Here: true},
+			{Outcome: Pass, Domain: "sender.example", Aligned: true, Here: true},
 		},
 		DMARC: DMARC{Pass, "sender.example", "none"},
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/mail"
+	"slices"
 	"strings"
 
 	"github.com/emersion/go-msgauth/dmarc"
@@ -90,11 +91,7 @@ func (h header) sender() (address, domain string, why Why) {
 	default:
 		return "", "", WhyManyFrom
 	}
-	// A name in an unknown charset does not make the address unreadable.
-	p := mail.AddressParser{WordDecoder: &mime.WordDecoder{
-		CharsetReader: func(_ string, r io.Reader) (io.Reader, error) { return r, nil },
-	}}
-	list, err := p.ParseList(strings.ToValidUTF8(values[0], "?"))
+	list, err := addresses(values[0])
 	if err != nil || len(list) == 0 {
 		return "", "", WhyNoFrom
 	}
@@ -107,6 +104,43 @@ func (h header) sender() (address, domain string, why Why) {
 		return "", "", WhyNoFrom
 	}
 	return address, domain, WhyProved
+}
+
+// signs reports whether every field of those names is among the signed ones,
+// each as often as it stands there (RFC 6376, section 5.4.2).
+func (h header) signs(signed []string, names ...string) bool {
+	for _, name := range names {
+		left := len(h.all(name))
+		for _, s := range signed {
+			if strings.EqualFold(strings.TrimSpace(s), name) {
+				left--
+			}
+		}
+		if left > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// names reports whether an address in a field of that name is one of ours.
+func (h header) names(name string, ours func(string) bool) bool {
+	for _, value := range h.all(name) {
+		list, err := addresses(value)
+		if err == nil && slices.ContainsFunc(list, func(a *mail.Address) bool { return ours(a.Address) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// addresses reads a list of addresses. A name in an unknown charset does not
+// make its address unreadable.
+func addresses(value string) ([]*mail.Address, error) {
+	p := mail.AddressParser{WordDecoder: &mime.WordDecoder{
+		CharsetReader: func(_ string, r io.Reader) (io.Reader, error) { return r, nil },
+	}}
+	return p.ParseList(strings.ToValidUTF8(value, "?"))
 }
 
 // cutLast is strings.Cut around the last sep.

@@ -21,6 +21,11 @@ type CheckInput struct {
 	MailFrom string     // the reverse-path; "" is the null sender
 	Raw      []byte     // the message as it came
 
+	// Ours tells which addresses are ours. A signature shows who wrote a mail and
+	// not who sent it here: whoever has got it can do that again. So it proves
+	// the sender only where To or Cc names one of ours. nil asks for none.
+	Ours func(address string) bool
+
 	// TrustedReceivers are the authserv-ids (RFC 8601, section 2.5) of the
 	// receivers whose Authentication-Results we believe. They must take
 	// foreign fields with their own id out (section 5).
@@ -65,6 +70,7 @@ const (
 	WhyNoFrom    Why = "no-from"       // no From field, or none that can be read
 	WhyManyFrom  Why = "many-from"     // several From fields, or several addresses in one
 	WhyReceiver  Why = "receiver"      // the trusted receiver says that DMARC failed
+	WhyElsewhere Why = "elsewhere"     // its author is authentic, but wrote it to others
 	WhyNoNetwork Why = "no-network"    // no resolver, and no trusted receiver proved it
 	WhyNothing   Why = "nothing"       // neither SPF nor a signature passed
 	WhyUnaligned Why = "unaligned"     // something passed, for another domain
@@ -88,6 +94,10 @@ type Result struct {
 	Claims     []Claim `json:"claims,omitempty"` // of the believed receiver
 }
 
+// Authentic reports whether the domain in From let this very message go out,
+// to whomever.
+func (r *Result) Authentic() bool { return r.Proved || r.Why == WhyElsewhere }
+
 // SPF is the result for the reverse-path, or for HELO when that is null.
 type SPF struct {
 	Outcome Outcome `json:"outcome"`
@@ -101,6 +111,7 @@ type DKIM struct {
 	Domain  string  `json:"domain,omitempty"` // d=
 	Aligned bool    `json:"aligned,omitempty"`
 	Reason  string  `json:"reason,omitempty"`
+	Here    bool    `json:"here,omitempty"` // the To or Cc that it signs names an address of ours
 }
 
 // DMARC is the published policy of the From domain and whether it is met.

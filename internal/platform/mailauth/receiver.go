@@ -1,6 +1,7 @@
 package mailauth
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/emersion/go-msgauth/dmarc"
@@ -14,7 +15,7 @@ const (
 // askReceiver believes the topmost Authentication-Results field when it is a
 // trusted receiver's. All others may be forged: the receiver puts its own on
 // top (RFC 8601, sections 4.1 and 5).
-func (r *Result) askReceiver(h header, trusted []string) {
+func (r *Result) askReceiver(h header, in CheckInput) {
 	for _, f := range h {
 		if !strings.EqualFold(f.name, "Authentication-Results") {
 			continue
@@ -23,10 +24,10 @@ func (r *Result) askReceiver(h header, trusted []string) {
 		if !ok {
 			return
 		}
-		for _, t := range trusted {
+		for _, t := range in.TrustedReceivers {
 			if t != "" && strings.EqualFold(t, id) {
 				r.Receiver, r.Claims = t, claims
-				r.believe()
+				r.believe(in.Ours == nil || h.names("To", in.Ours) || h.names("Cc", in.Ours))
 				return
 			}
 		}
@@ -34,9 +35,10 @@ func (r *Result) askReceiver(h header, trusted []string) {
 	}
 }
 
-// believe draws the conclusion from a trusted receiver's claims.
-func (r *Result) believe() {
-	by := ""
+// believe draws the conclusion from a trusted receiver's claims about a mail
+// that is addressed to us or not. Only SPF tells who sent it there.
+func (r *Result) believe(here bool) {
+	by, sent := "", false
 	for _, c := range r.Claims {
 		switch {
 		case r.Redirected && c.Method != "spf":
@@ -45,21 +47,25 @@ func (r *Result) believe() {
 			r.Proved, r.How, r.By, r.Why = false, HowNone, "", WhyReceiver
 			r.DMARC.Outcome = Fail
 			return
-		case c.Outcome != Pass || by != "":
+		case c.Outcome != Pass:
 		case c.Method == "dmarc" && asciiDomain(c.Props["header.from"]) == r.Domain:
-			by = r.Domain
+			by = cmp.Or(by, r.Domain)
 			r.DMARC.Outcome = Pass
 		case c.Method == "dkim":
 			if d := domainOf(c.Props["header.d"], c.Props["header.i"]); aligned(d, r.Domain, dmarc.AlignmentRelaxed) {
-				by = d
+				by = cmp.Or(by, d)
 			}
 		case c.Method == "spf":
 			if d := domainOf(c.Props["smtp.mailfrom"], c.Props["smtp.helo"]); aligned(d, r.Domain, dmarc.AlignmentRelaxed) {
-				by = d
+				by, sent = cmp.Or(by, d), true
 			}
 		}
 	}
-	if by != "" {
+	switch {
+	case by == "":
+	case !here && !sent:
+		r.Why = WhyElsewhere
+	default:
 		r.Proved, r.How, r.By, r.Why = true, HowReceiver, by, WhyProved
 	}
 }

@@ -11,8 +11,11 @@ func TestTrustedReceiver(t *testing.T) {
 	for _, c := range []struct {
 		name, fields string
 		notRelay     bool
-		why          Why // "": proved
+		elsewhere    bool // the mail is not addressed to us
+		why          Why  // "": proved
 	}{
+		{name: "DMARC, to others, and sent here by whoever got it", elsewhere: true, fields: "Authentication-Results: mx.belfry.example; dmarc=pass header.from=sender.example; dkim=pass header.d=sender.example", why: WhyElsewhere},
+		{name: "SPF, to others, sent by its author", elsewhere: true, fields: "Authentication-Results: mx.belfry.example; dmarc=pass header.from=sender.example; spf=pass smtp.mailfrom=ann@sender.example"},
 		{name: "DMARC", fields: "Authentication-Results: mx.belfry.example; dmarc=pass (p=NONE) header.from=sender.example"},
 		{name: "DKIM", fields: "authentication-results: MX.belfry.example 1; dkim=pass (2048-bit key) header.d=mail.sender.example header.b=\"a/b+c=\""},
 		{name: "DKIM, identity only", fields: "Authentication-Results: mx.belfry.example; dkim=pass header.i=@sender.example"},
@@ -42,6 +45,7 @@ func TestTrustedReceiver(t *testing.T) {
 				Raw:              []byte(c.fields + "\r\n" + message),
 				TrustedReceivers: []string{"", "mx.belfry.example"},
 				FromTrustedRelay: !c.notRelay,
+				Ours:             func(a string) bool { return !c.elsewhere && a == "desk@belfry.example" },
 			})
 			if got.Proved != (c.why == "") || got.Why != c.why {
 				t.Errorf("%+v", got)
