@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"strings"
+	"sync"
 	"time"
 
 	"blitiri.com.ar/go/spf"
@@ -39,6 +40,7 @@ func (c *Checker) Check(ctx context.Context, in CheckInput) Result {
 
 	ctx, cancel := context.WithTimeout(ctx, orDefault(c.Timeout, 10*time.Second))
 	defer cancel()
+	defer c.hurry(len(in.Raw), cancel)()
 	dns := &budget{Resolver: c.Resolver}
 	dns.left.Store(int64(orDefault(c.Lookups, 40)))
 
@@ -62,6 +64,40 @@ func orDefault[T int | time.Duration](v, d T) T {
 		return d
 	}
 	return v
+}
+
+// Whoever sends much mail from domains whose DNS never answers could keep all
+// who wait for a check waiting. So only a few checks at a time get their whole
+// time, of small mails, as what is checked is held in memory.
+const (
+	hurried   = 500 * time.Millisecond // what every check gets
+	maxSlow   = 4                      // checks that get more
+	smallMail = 1 << 20                // bytes
+)
+
+// hurry cancels a check that takes longer than it may, unless done is called
+// before.
+func (c *Checker) hurry(size int, cancel context.CancelFunc) (done func()) {
+	var mu sync.Mutex
+	over, slow := false, false
+	t := time.AfterFunc(hurried, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if over {
+			return
+		}
+		if slow = true; c.slow.Add(1) > maxSlow || size > smallMail {
+			cancel()
+		}
+	})
+	return func() {
+		t.Stop()
+		mu.Lock()
+		defer mu.Unlock()
+		if over = true; slow {
+			c.slow.Add(-1)
+		}
+	}
 }
 
 // decide draws the conclusion from SPF and DKIM.

@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -213,6 +216,45 @@ func TestTimeout(t *testing.T) {
 		Check(t.Context(), CheckInput{Raw: []byte(message)})
 	if r.Proved || r.Why != WhyTemporary || time.Since(begin) > 2*time.Second {
 		t.Errorf("%v: %+v", time.Since(begin), r)
+	}
+}
+
+// Mails from domains whose DNS never answers must not keep everybody else's
+// checks waiting: only a few of them get their whole time, and no large one.
+func TestDeadDomainsHoldNobodyUp(t *testing.T) {
+	deaf, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer deaf.Close()
+	c := &Checker{Resolver: NewResolver(deaf.LocalAddr().String()), Timeout: 3 * time.Second}
+	var wg sync.WaitGroup
+	var patient atomic.Int64
+	check := func(raw string) {
+		wg.Go(func() {
+			began := time.Now()
+			if r := c.Check(t.Context(), CheckInput{Raw: []byte(raw)}); r.Why != WhyTemporary {
+				t.Errorf("%+v", r)
+			}
+			if time.Since(began) > 2*time.Second {
+				patient.Add(1)
+			}
+		})
+	}
+	check(message + strings.Repeat("x", smallMail))
+	wg.Wait()
+	if patient.Load() != 0 {
+		t.Error("a large mail waited")
+	}
+	for range 3 * maxSlow {
+		check(message)
+	}
+	wg.Wait()
+	if n := patient.Load(); n != maxSlow {
+		t.Errorf("%d checks waited, want %d", n, maxSlow)
+	}
+	if n := c.slow.Load(); n != 0 {
+		t.Errorf("%d checks are still counted", n)
 	}
 }
 

@@ -2,6 +2,7 @@ package mailauth
 
 import (
 	"net/netip"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,6 +13,8 @@ type Checker struct {
 	Timeout    time.Duration // for one Check; 0 is 10 s
 	Lookups    int           // DNS questions in one Check; 0 is 40
 	Signatures int           // DKIM signatures looked at, from the top; 0 is 5
+
+	slow atomic.Int64 // checks that take longer than a hurried one
 }
 
 // CheckInput is one message and the way it came.

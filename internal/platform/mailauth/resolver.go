@@ -82,7 +82,7 @@ func (r *resolver) exchange(ctx context.Context, q *dns.Msg) (*dns.Msg, error) {
 		}
 		c := &dns.Client{Net: networks[i], Timeout: r.timeout, UDPSize: 1232}
 		q.Id = dns.Id()
-		a, _, err := c.ExchangeContext(ctx, q, r.addr)
+		a, err := once(ctx, c, q, r.addr)
 		switch {
 		case err != nil:
 			last = err
@@ -98,6 +98,19 @@ func (r *resolver) exchange(ctx context.Context, q *dns.Msg) (*dns.Msg, error) {
 		return a, nil
 	}
 	return nil, last
+}
+
+// once asks once. dns.Client heeds the context's deadline only; here the end of
+// the context ends the waiting too.
+func once(ctx context.Context, c *dns.Client, q *dns.Msg, addr string) (*dns.Msg, error) {
+	conn, err := c.DialContext(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	a, _, err := c.ExchangeWithConnContext(ctx, q, conn)
+	return a, err
 }
 
 func (r *resolver) LookupTXT(ctx context.Context, name string) ([]string, error) {
