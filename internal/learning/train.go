@@ -9,6 +9,7 @@ import (
 	"github.com/belfry-centre/belfry/internal/analysis/verdict"
 	"github.com/belfry-centre/belfry/internal/analysis/verdict/model"
 	"github.com/belfry-centre/belfry/internal/analysis/verdict/reason"
+	"github.com/belfry-centre/belfry/internal/analysis/verdict/reference"
 	"github.com/belfry-centre/belfry/internal/learning/corpus"
 	"github.com/belfry-centre/belfry/internal/learning/fit"
 )
@@ -29,6 +30,7 @@ const (
 	wordSources = 2      // sources of honest mail that must use a word
 	wordFrauds  = 4      // clusters of suspicious mail that must use it
 	lowerShare  = 0.4    // share of its uses that must be in lower case: names are not
+	nameShare   = 0.8    // the same of a word that begins like an organisation's name
 	lowerUses   = 5      // and how many
 )
 
@@ -76,8 +78,12 @@ func vocabulary(examples []Example) []entry {
 			}
 		}
 	}
+	names := brandStems()
 	var words []entry
 	for stem, u := range uses {
+		if whole, ok := names[stem]; ok && (whole || float64(u.lower) < nameShare*float64(u.all)) {
+			continue
+		}
 		if u.lower < lowerUses || float64(u.lower) < lowerShare*float64(u.all) {
 			continue
 		}
@@ -90,6 +96,22 @@ func vocabulary(examples []Example) []entry {
 	}
 	slices.SortFunc(words, func(a, b entry) int { return cmp.Compare(a.stem, b.stem) })
 	return words
+}
+
+// brandStems are the names of organisations as stems, and whether the stem is
+// the whole name: the reasons know them, and a model shall not. What is also
+// the beginning of a word stays where it is nearly always written as one.
+func brandStems() map[string]bool {
+	names := make(map[string]bool)
+	for _, b := range reference.Brands() {
+		for _, n := range b.Names {
+			if words := model.Words(n.Text); !n.Ambiguous && len(words) == 1 {
+				stem := words[0].Stem
+				names[stem] = names[stem] || stem == reference.Fold(n.Text)
+			}
+		}
+	}
+	return names
 }
 
 // fitModel learns the weights of reasons and words. What is no evidence and

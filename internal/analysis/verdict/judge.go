@@ -79,7 +79,7 @@ func (f *Findings) Judge(m *model.Model) Assessment {
 		// account may be in other hands, or our reading wrong. For a person.
 	case a.Score >= m.Fraud && w.kinds >= 2:
 		a.Verdict = w.says()
-		a.Automatic = a.Score >= m.Sure && w.kinds >= 3 || w.known
+		a.Automatic = a.Score >= m.Sure && w.kinds >= 2 || w.known
 	case legitimate(f.c, f.found, w):
 		a.Verdict = Legitimate
 		a.Automatic = automatic(f.c, f.found)

@@ -125,9 +125,13 @@ func (x *exam) link() {
 	x.found.Links, x.found.OwnLinks = counted, own
 	x.alone()
 	x.foreign()
-	if counted > 0 && own == counted && reference.CheapEnding(x.found.Sender) == "" &&
+	if counted > 0 && 2*own >= counted && reference.CheapEnding(x.found.Sender) == "" &&
 		!reference.Is(reference.FreeMail, x.fromHost, "") && !reference.Is(reference.Tenant, x.fromHost, "") && !reference.Is(reference.Page, x.fromHost, "") {
-		x.add(Reason{Code: "links-own", Params: params("Domain", x.found.Sender)})
+		r := Reason{Code: "links-own", Params: params("Domain", x.found.Sender), Strength: 1}
+		if own < counted {
+			r.Strength = 0.5
+		}
+		x.add(r)
 	}
 }
 
