@@ -205,6 +205,10 @@ func (a *assessor) assess(f mailfile.File) (r assessed) {
 		return r
 	}
 	x := analysis.Examine(f.Raw, a.evidence)
+	if f.Outlook && !said(x.Outer) {
+		r.fault = fault.New(fault.Invalid, "the Outlook file is damaged: no message could be read in it")
+		return r
+	}
 	item := worst(x.Items)
 	r.Class = x.Class
 	if len(x.Items) > 1 {
@@ -259,7 +263,12 @@ func (r *assessed) fill(item analysis.Item) {
 
 // found reports whether there is a message at all in what was read.
 func found(m *message.Message) bool {
-	return len(m.From) > 0 || m.Subject != "" || strings.TrimSpace(m.Body()) != "" || len(m.Attachments) > 0
+	return said(m) || len(m.Attachments) > 0
+}
+
+// said reports whether the message says anything by itself.
+func said(m *message.Message) bool {
+	return len(m.From) > 0 || m.Subject != "" || strings.TrimSpace(m.Body()) != ""
 }
 
 func (a *assessor) writeJSON(w io.Writer, r assessed) error {

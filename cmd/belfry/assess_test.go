@@ -54,7 +54,7 @@ func TestAssessJSON(t *testing.T) {
 		{good, "unclear", false},
 		{box + "#1", "unclear", false},
 		{box + "#2", "phishing", false},
-		{outlook, "unclear", false}, // nothing in it, and an answer
+		{outlook, "unclear", true}, // damaged
 		{empty, "unclear", true},
 		{large, "unclear", true},
 		{"missing.eml", "unclear", true},
