@@ -9,6 +9,7 @@ import (
 
 	"github.com/belfry-centre/belfry/internal/parts"
 	"github.com/belfry-centre/belfry/internal/platform/mailin"
+	"github.com/belfry-centre/belfry/internal/platform/web"
 	"github.com/belfry-centre/belfry/internal/report"
 )
 
@@ -44,15 +45,10 @@ func (a *App) startSMTP() error {
 			_, ours := a.parts.Centre.Desk(address)
 			return ours
 		},
-		// One sender is slowed down whichever way he comes; a relay of ours
-		// brings everybody's mail, so there only the sender counts.
 		Pace: func(_ context.Context, from string, ip netip.Addr) (time.Duration, error) {
-			if from == "" && trusted(ip) {
+			key := paceKey(from, ip, trusted(ip))
+			if key == "" {
 				return 0, nil
-			}
-			key := strings.ToLower(from)
-			if from == "" {
-				key = ip.String()
 			}
 			return pacer.Take(key)
 		},
@@ -71,6 +67,17 @@ func (a *App) startSMTP() error {
 	}
 	a.started.push("smtp", a.smtp.Stop)
 	return nil
+}
+
+// paceKey returns by what a sender is slowed down, "" for by nothing. Anybody
+// can name anybody as the sender, so one from another network must not use up
+// what somebody may send from his own. A relay of ours brings everybody's mail:
+// there only the sender tells people apart.
+func paceKey(from string, ip netip.Addr, relay bool) string {
+	if relay {
+		return strings.ToLower(from)
+	}
+	return strings.ToLower(from) + " " + web.ClientNetwork(ip)
 }
 
 // fromMail makes a report of a mail. A mail to several desks is one report,

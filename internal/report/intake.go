@@ -22,6 +22,7 @@ import (
 	"github.com/belfry-centre/belfry/internal/platform/fault"
 	"github.com/belfry-centre/belfry/internal/platform/job"
 	"github.com/belfry-centre/belfry/internal/platform/locale"
+	"github.com/belfry-centre/belfry/internal/platform/web"
 	"github.com/belfry-centre/belfry/internal/report/submission"
 )
 
@@ -60,7 +61,7 @@ func (c *Capability) Accept(ctx context.Context, s Submission) (Accepted, error)
 	}
 	n.month, n.sha256 = ref.Month, ref.SHA256[:]
 	n.receipt = c.receiptOf(s, ref.SHA256)
-	n.putOff = c.putOff(s.Channel, n.reporterKey)
+	n.putOff = c.putOff(s, n.reporterKey)
 	var done Accepted
 	err = c.db.Update(ctx, func(tx *database.Tx) error {
 		done, err = c.insert(ctx, tx, &n)
@@ -254,11 +255,17 @@ func takeReceipt(ctx context.Context, tx *database.Tx, n *intake, id database.ID
 // does not delay others: above Options.PerMinute each waits for its turn at
 // that rate, for a quarter of an hour at most. What has no reporter comes from
 // an account of ours or, by form, from a door that limits by network address.
-func (c *Capability) putOff(ch Channel, reporter []byte) time.Duration {
-	if reporter == nil || ch == Import {
+// Who names somebody else as the reporter, from another network, does not
+// delay that one's reports; all that a relay of ours brings counts together.
+func (c *Capability) putOff(s Submission, reporter []byte) time.Duration {
+	if reporter == nil || s.Channel == Import {
 		return 0
 	}
-	wait, err := c.pace.Take(string(reporter))
+	key := string(reporter)
+	if s.Envelope.RemoteIP.IsValid() && !s.Envelope.Relay {
+		key += web.ClientNetwork(s.Envelope.RemoteIP)
+	}
+	wait, err := c.pace.Take(key)
 	if err != nil {
 		return maxPutOff
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -283,6 +284,14 @@ func TestAFloodWaitsForItsTurn(t *testing.T) {
 	}
 	if n := h.count("SELECT count(*) FROM job WHERE run_at <= $1 AND payload LIKE '%' || (SELECT max(id) FROM report) || '%'", now); n != 1 {
 		t.Error("another reporter waits, too")
+	}
+	// The flood may have been sent in somebody's name.
+	own := mailed("flood@example.net", 101)
+	own.Envelope.RemoteIP = netip.MustParseAddr("192.0.2.77")
+	h.accept(own)
+	now = database.Micros(at.Now())
+	if n := h.count("SELECT count(*) FROM job WHERE run_at <= $1 AND payload LIKE '%' || (SELECT max(id) FROM report) || '%'", now); n != 1 {
+		t.Error("who was named as its sender waits, too")
 	}
 }
 
