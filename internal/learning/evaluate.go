@@ -24,6 +24,9 @@ type Report struct {
 	// Known leaves out a fifth of the campaigns, of the near-duplicates and of
 	// the products of made mail; every source is known.
 	Known []Trial `json:"known,omitempty"`
+	// Curve is what the models of Unseen would flag at other thresholds: what
+	// more fraud costs.
+	Curve []Point `json:"curve,omitempty"`
 	// Given is a given model on everything; of the collection that it was
 	// learned from that says little.
 	Given []Trial `json:"given"`
@@ -96,6 +99,7 @@ func Evaluate(ctx context.Context, c *corpus.Corpus, given *model.Model, prior P
 		}
 		r.Unseen = append(r.Unseen, trial("", v, unseen, prior))
 		r.Known = append(r.Known, trial("", v, known, prior))
+		r.Curve = append(r.Curve, curve(v, unseen)...)
 	}
 	return r, nil
 }

@@ -185,3 +185,33 @@ func calibrationError(mine []outcome) float64 {
 	}
 	return sum / total
 }
+
+// Point is what one threshold would flag.
+type Point struct {
+	View      string  `json:"view"`
+	Threshold float64 `json:"threshold"`
+	Fraud     float64 `json:"fraud"` // share of clusters
+	Spam      float64 `json:"spam"`
+	Worst     float64 `json:"worst"` // share of the large slice of honest mail that fares worst
+	Slice     string  `json:"slice"` // which that is
+}
+
+// curve tries thresholds on outcomes of one view.
+func curve(view View, all []outcome) []Point {
+	var points []Point
+	for _, at := range []float64{0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95} {
+		moved := slices.Clone(all)
+		for i := range moved {
+			moved[i].flagged = moved[i].fraud >= at
+		}
+		t := trial("", view, moved, AssumedPrior)
+		p := Point{View: view.String(), Threshold: at, Fraud: t.Fraud.Share, Spam: t.Spam.Share}
+		for _, s := range t.Honest {
+			if s.Of >= large && s.Share >= p.Worst {
+				p.Worst, p.Slice = s.Share, s.Name
+			}
+		}
+		points = append(points, p)
+	}
+	return points
+}

@@ -15,6 +15,10 @@ func (r *Report) Write(w io.Writer) error {
 	fmt.Fprintf(b, "Assumed among what is reported: %.0f %% fraud, %.0f %% spam. Intervals are Wilson's, 95 %%.\n", 100*r.Prior.Fraud, 100*r.Prior.Spam)
 	if len(r.Unseen) > 0 {
 		section(b, "A source of honest mail left out as a whole, and a half of the campaigns; thresholds from the other sources", r.Unseen)
+		fmt.Fprint(b, "\nThe same models at other thresholds\n\n| view | threshold | fraud | spam | worst large slice of honest mail |\n|---|---|---|---|---|\n")
+		for _, p := range r.Curve {
+			fmt.Fprintf(b, "| %s | %.2f | %.1f %% | %.1f %% | %.2f %% (%s) |\n", p.View, p.Threshold, 100*p.Fraud, 100*p.Spam, 100*p.Worst, p.Slice)
+		}
 		section(b, "Known sources, campaigns and products left out in fifths; thresholds from the other four", r.Known)
 	}
 	section(b, "Model "+r.Model+" on everything; what it was learned from it has seen", r.Given)

@@ -7,13 +7,13 @@ import (
 
 // trap is how the publisher of one collection rewrote every recipient, and
 // what stands for it here: an address like any other.
-var trap = regexp.MustCompile(`(?i)phishing(@|%40|=40|&#64;)pot\b`)
+var trap = regexp.MustCompile(`(?i)phish(?:ing)?(@|%40|=40|&#64;)pot\b`)
 
 // Neutral takes the publisher's traces out of a mail: the field that marks a
 // made mail, and the address that stands for all recipients.
 func Neutral(raw []byte) []byte {
 	raw = withoutField(raw, "X-Belfry-Corpus")
-	if !bytes.Contains(raw, []byte("hishing")) && !bytes.Contains(raw, []byte("HISHING")) {
+	if !bytes.Contains(raw, []byte("hish")) && !bytes.Contains(raw, []byte("HISH")) {
 		return raw
 	}
 	return trap.ReplaceAll(raw, []byte("an.peeters${1}example.net"))
