@@ -47,12 +47,31 @@ func Classify(m *message.Message) Class {
 		return Loop
 	case bounced(m):
 		return Bounce
-	case automatic(m.Header):
+	case automatic(ofSender(m.Header)):
 		return AutoReply
-	case listed(m.Header):
+	case listed(ofSender(m.Header)):
 		return List
 	}
 	return Personal
+}
+
+// ofSender returns the fields that who sent the message here can have written.
+// Of a redirected one (RFC 5322, section 3.6.6) that is what stands above and
+// among the Resent fields: what stands below is the suspect's, who would be
+// glad if nobody told his victim.
+func ofSender(h message.Header) message.Header {
+	last := -1
+	if h.Has("Resent-From") {
+		for i := range h {
+			if name := h[i].Name; len(name) > 7 && strings.EqualFold(name[:7], "Resent-") {
+				last = i
+			}
+		}
+	}
+	if last < 0 {
+		return h
+	}
+	return h[:last+1]
 }
 
 func hops(h message.Header) int {

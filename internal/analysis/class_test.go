@@ -27,6 +27,10 @@ func TestClassify(t *testing.T) {
 		{"precedence", "Precedence: auto_reply", AutoReply},
 		{"list", "List-Id: Garden <garden.example.org>", List},
 		{"bulk", "Precedence: bulk", List},
+		{"bait that says it is a list's, redirected", "Resent-From: a@example.org\nResent-To: d@example.org\nList-Unsubscribe: <http://x.example/>\nPrecedence: bulk", Personal},
+		{"bait that says it is a machine's, redirected", "Resent-From: a@example.org\nResent-To: d@example.org\nAuto-Submitted: auto-generated", Personal},
+		{"a list that redirects", "Resent-From: list@example.org\nList-Id: Garden <garden.example.org>\nResent-Date: Mon, 2 Nov 2026 10:00:00 +0100", List},
+		{"our own answer, redirected by a rule", "Resent-From: a@example.org\nResent-To: d@example.org\n" + OwnHeader + ": 1", Own},
 		{"our own answer", OwnHeader + ": 1\nAuto-Submitted: auto-replied", Own},
 		{"going round", strings.TrimSuffix(strings.Repeat("Received: from a by b; Mon, 2 Nov 2026 10:00:00 +0100\n", maxHops+1), "\n"), Loop},
 	}
