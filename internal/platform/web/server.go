@@ -182,7 +182,7 @@ func (s *Server) Start(ctx context.Context) error {
 	s.done = make(chan struct{})
 	go func() {
 		defer close(s.done)
-		limited := netutil.LimitListener(s.listener, s.o.Connections)
+		limited := netutil.LimitListener(newCrowd(s.listener, s.trusts), s.o.Connections)
 		var err error
 		if s.o.TLS != nil {
 			err = s.http.ServeTLS(limited, "", "")
