@@ -14,7 +14,7 @@ import (
 // The aims by which thresholds are chosen, on sources that were left out.
 const (
 	large     = 80    // mails from which on a slice's share means something
-	flagged   = 0.01 // of any large slice of honest mail
+	flagged   = 0.01  // of any large slice of honest mail
 	spamShare = 0.1   // of spam, by cluster
 	wrong     = 0.005 // of what is said without a person
 	parts     = 2     // of the suspicious mail, in turn left out together with a source
