@@ -92,11 +92,11 @@ func (c *Capability) reportsOf(ctx context.Context, who Person) (ids []database.
 		if key == nil {
 			return nil
 		}
-		known, err := column[database.ID](tx.Query(ctx, "SELECT report_id FROM reporter WHERE reporter_key = $1", key))
+		known, err := database.Column[database.ID](tx.Query(ctx, "SELECT report_id FROM reporter WHERE reporter_key = $1", key))
 		if err != nil {
 			return err
 		}
-		fresh, err := column[database.ID](tx.Query(ctx, "SELECT id FROM report WHERE state IN ($1, $2) AND reporter_key = $3",
+		fresh, err := database.Column[database.ID](tx.Query(ctx, "SELECT id FROM report WHERE state IN ($1, $2) AND reporter_key = $3",
 			string(StateAccepted), string(StateFailed), key))
 		ids = append(append(ids, known...), fresh...)
 		return err
@@ -139,8 +139,7 @@ func (c *Capability) eraseBatch(ctx context.Context, tx *database.Tx, v account.
 	if e.Reports = len(erased); e.Reports == 0 {
 		return e, nil, nil
 	}
-	in := " IN (" + database.Placeholders(1, padded(len(erased))) + ")"
-	args := padIDs(erased)
+	in, args := database.In(erased)
 	words, err := affected(tx.Exec(ctx, "UPDATE message SET words = '' WHERE words <> '' AND report_id"+in, args...))
 	if err != nil {
 		return e, nil, err
@@ -281,7 +280,7 @@ func (c *Capability) purge(ctx context.Context, before, deadline time.Time) (don
 		}
 		var ids []database.ID
 		err = c.db.Update(ctx, func(tx *database.Tx) (err error) {
-			ids, err = column[database.ID](tx.Query(ctx, `SELECT id FROM report r WHERE id > $1 AND id < $2
+			ids, err = database.Column[database.ID](tx.Query(ctx, `SELECT id FROM report r WHERE id > $1 AND id < $2
 				AND NOT EXISTS (SELECT 1 FROM report_hold h WHERE h.report_id = r.id) ORDER BY id LIMIT $3`, last, until, purgeBatch))
 			if err != nil || len(ids) == 0 {
 				return err
@@ -306,9 +305,8 @@ func (c *Capability) purge(ctx context.Context, before, deadline time.Time) (don
 
 // removeBatch removes reports with all that hangs on them.
 func (c *Capability) removeBatch(ctx context.Context, tx *database.Tx, ids []database.ID) error {
-	in := " IN (" + database.Placeholders(1, padded(len(ids))) + ")"
-	args := padIDs(ids)
-	seen, err := column[database.ID](tx.Query(ctx, "SELECT DISTINCT observable_id FROM sighting WHERE report_id"+in+" ORDER BY observable_id", args...))
+	in, args := database.In(ids)
+	seen, err := database.Column[database.ID](tx.Query(ctx, "SELECT DISTINCT observable_id FROM sighting WHERE report_id"+in+" ORDER BY observable_id", args...))
 	if err != nil {
 		return err
 	}
@@ -337,15 +335,16 @@ func (c *Capability) removeBatch(ctx context.Context, tx *database.Tx, ids []dat
 // sighting holds its own lock, and its values are left alone.
 func removeUnseen(ctx context.Context, tx *database.Tx, ids []database.ID) error {
 	if tx.Engine() == database.Postgres {
+		in, args := database.In(ids)
 		var err error
-		ids, err = column[database.ID](tx.Query(ctx, "SELECT id FROM observable WHERE id IN ("+
-			database.Placeholders(1, padded(len(ids)))+") ORDER BY id FOR UPDATE SKIP LOCKED", padIDs(ids)...))
+		ids, err = database.Column[database.ID](tx.Query(ctx, "SELECT id FROM observable WHERE id"+in+" ORDER BY id FOR UPDATE SKIP LOCKED", args...))
 		if err != nil || len(ids) == 0 {
 			return err
 		}
 	}
-	_, err := tx.Exec(ctx, "DELETE FROM observable WHERE id IN ("+database.Placeholders(1, padded(len(ids)))+
-		") AND NOT EXISTS (SELECT 1 FROM sighting s WHERE s.observable_id = observable.id)", padIDs(ids)...)
+	in, args := database.In(ids)
+	_, err := tx.Exec(ctx, "DELETE FROM observable WHERE id"+in+
+		" AND NOT EXISTS (SELECT 1 FROM sighting s WHERE s.observable_id = observable.id)", args...)
 	return err
 }
 

@@ -115,7 +115,7 @@ func (f *filler) batch(ctx context.Context, tx *database.Tx, n int) error {
 		{"INSERT INTO sighting (report_id, message, observable_id, detail) VALUES ", sightings},
 	} {
 		for batch := range slices.Chunk(t.rows, fillRows) {
-			if _, err := tx.Exec(ctx, t.insert+tuples(len(batch), len(batch[0])), slices.Concat(batch...)...); err != nil {
+			if _, err := tx.Exec(ctx, t.insert+database.Tuples(len(batch), len(batch[0])), slices.Concat(batch...)...); err != nil {
 				return err
 			}
 		}

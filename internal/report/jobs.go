@@ -206,7 +206,7 @@ func (c *Capability) reassessOpen(ctx context.Context, t *job.Task) error {
 		return err
 	}
 	return t.Finish(ctx, func(tx *database.Tx) error {
-		ids, err := column[database.ID](tx.Query(ctx, `SELECT id FROM report WHERE state = $1 AND id < $2
+		ids, err := database.Column[database.ID](tx.Query(ctx, `SELECT id FROM report WHERE state = $1 AND id < $2
 			ORDER BY id DESC LIMIT $3`, string(p.State), p.Before, reassessBatch))
 		if err != nil {
 			return err

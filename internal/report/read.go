@@ -414,8 +414,8 @@ func (c *Capability) Search(ctx context.Context, v account.Viewer, value string,
 		if err != nil || len(reports) == 0 {
 			return err
 		}
-		rows, err := tx.Query(ctx, `SELECT `+summaryColumns+` FROM report r WHERE r.id IN (`+
-			database.Placeholders(1, padded(len(reports)))+`) ORDER BY r.id DESC`, padIDs(reports)...)
+		in, args := database.In(reports)
+		rows, err := tx.Query(ctx, "SELECT "+summaryColumns+" FROM report r WHERE r.id"+in+" ORDER BY r.id DESC", args...)
 		if err != nil {
 			return err
 		}
@@ -438,7 +438,7 @@ func (c *Capability) seenIn(ctx context.Context, tx *database.Tx, values []Obser
 	}
 	var all []database.ID
 	for _, o := range values {
-		ids, err := column[database.ID](tx.Query(ctx, `SELECT DISTINCT report_id FROM sighting
+		ids, err := database.Column[database.ID](tx.Query(ctx, `SELECT DISTINCT report_id FROM sighting
 			WHERE observable_id = $1 AND report_id < $2 ORDER BY report_id DESC LIMIT $3`, o.ID, after, limit))
 		if err != nil {
 			return nil, err
@@ -449,16 +449,6 @@ func (c *Capability) seenIn(ctx context.Context, tx *database.Tx, values []Obser
 	slices.Reverse(all)
 	all = slices.Compact(all)
 	return all[:min(len(all), limit)], nil
-}
-
-// padIDs returns the IDs as arguments, filled up to a power of two by
-// repeating the last.
-func padIDs(ids []database.ID) []any {
-	args := make([]any, padded(len(ids)))
-	for i := range args {
-		args[i] = ids[min(i, len(ids)-1)]
-	}
-	return args
 }
 
 // readings returns the values that the text may mean, in canonical form.

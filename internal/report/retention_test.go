@@ -346,7 +346,7 @@ func TestPurgeBesideAssessing(t *testing.T) {
 				// What is assessed goes at once; what waits is left alone.
 				var ids []database.ID
 				err := db.Update(t.Context(), func(tx *database.Tx) (err error) {
-					ids, err = column[database.ID](tx.Query(t.Context(), "SELECT id FROM report WHERE state = 'assessed' LIMIT 5"))
+					ids, err = database.Column[database.ID](tx.Query(t.Context(), "SELECT id FROM report WHERE state = 'assessed' LIMIT 5"))
 					if err != nil || len(ids) == 0 {
 						return err
 					}

@@ -230,9 +230,10 @@ func (c *Capability) senders(ctx context.Context, ids []database.ID) (map[databa
 		return all, nil
 	}
 	err := c.db.View(ctx, func(tx *database.Tx) error {
+		in, args := database.In(ids)
 		rows, err := tx.Query(ctx, `SELECT m.report_id, m.from_name, m.from_address FROM message m
 			JOIN report r ON r.id = m.report_id AND r.subject = m.subject
-			WHERE m.report_id IN (`+database.Placeholders(1, padded(len(ids)))+`) ORDER BY m.report_id, m.number`, padIDs(ids)...)
+			WHERE m.report_id`+in+` ORDER BY m.report_id, m.number`, args...)
 		if err != nil {
 			return err
 		}

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/belfry-centre/belfry/internal/analysis/observable"
 	"github.com/belfry-centre/belfry/internal/analysis/verdict"
@@ -212,7 +211,7 @@ func storeSightings(ctx context.Context, tx *database.Tx, report database.ID, se
 		if err != nil {
 			return err
 		}
-		n := padded(len(batch))
+		n := database.Padded(len(batch))
 		args := make([]any, 0, 4*n)
 		for i := range n {
 			r := batch[min(i, len(batch)-1)]
@@ -223,7 +222,7 @@ func storeSightings(ctx context.Context, tx *database.Tx, report database.ID, se
 			args = append(args, report, r.Message, ids[string(r.hash)], detail)
 		}
 		if _, err := tx.Exec(ctx, `INSERT INTO sighting (report_id, message, observable_id, detail) VALUES `+
-			tuples(n, 4)+` ON CONFLICT DO NOTHING`, args...); err != nil {
+			database.Tuples(n, 4)+` ON CONFLICT DO NOTHING`, args...); err != nil {
 			return fmt.Errorf("storing sightings: %w", err)
 		}
 	}
@@ -234,7 +233,7 @@ func storeSightings(ctx context.Context, tx *database.Tx, report database.ID, se
 // hash, and stores those that are new. On PostgreSQL the rows are locked
 // against removal until the transaction ends.
 func observableIDs(ctx context.Context, tx *database.Tx, n int, at func(int) (observable.Type, string, []byte)) (map[string]database.ID, error) {
-	size := padded(n)
+	size := database.Padded(n)
 	insert, hashes := make([]any, 0, 4*size), make([][]byte, size)
 	for i := range size {
 		t, value, hash := at(min(i, n-1))
@@ -263,7 +262,7 @@ func observableIDs(ctx context.Context, tx *database.Tx, n int, at func(int) (ob
 	// A value that was there may be removed before it is locked; then it is
 	// stored again.
 	for range 3 {
-		if err := read(tx.Query(ctx, `INSERT INTO observable (id, hash, type, value) VALUES `+tuples(size, 4)+
+		if err := read(tx.Query(ctx, `INSERT INTO observable (id, hash, type, value) VALUES `+database.Tuples(size, 4)+
 			` ON CONFLICT (hash) DO NOTHING RETURNING id, hash`, insert...)); err != nil {
 			return nil, fmt.Errorf("storing observables: %w", err)
 		}
@@ -276,7 +275,7 @@ func observableIDs(ctx context.Context, tx *database.Tx, n int, at func(int) (ob
 		if len(old) == 0 {
 			return ids, nil
 		}
-		args := make([]any, padded(len(old)))
+		args := make([]any, database.Padded(len(old)))
 		for i := range args {
 			args[i] = old[min(i, len(old)-1)]
 		}
@@ -325,29 +324,6 @@ func (c *Capability) MarkAnswered(ctx context.Context, tx *database.Tx, id datab
 	return err
 }
 
-// padded is the next power of two.
-func padded(n int) int {
-	p := 1
-	for p < n {
-		p *= 2
-	}
-	return p
-}
-
-// tuples writes n times "($1, …)" with that many columns.
-func tuples(n, columns int) string {
-	var b strings.Builder
-	for i := range n {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		b.WriteByte('(')
-		b.WriteString(database.Placeholders(1+i*columns, columns))
-		b.WriteByte(')')
-	}
-	return b.String()
-}
-
 // flag is how a bool is stored, alike on both engines.
 func flag(b bool) int {
 	if b {
@@ -362,21 +338,4 @@ func notFound(err error) error {
 		return fault.New(fault.NotFound, "There is no such report.")
 	}
 	return err
-}
-
-// column reads rows of one value each, and closes them.
-func column[T any](rows *sql.Rows, err error) ([]T, error) {
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []T
-	for rows.Next() {
-		var v T
-		if err := rows.Scan(&v); err != nil {
-			return nil, err
-		}
-		all = append(all, v)
-	}
-	return all, rows.Err()
 }

@@ -2,7 +2,6 @@ package database
 
 import (
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -117,16 +116,4 @@ func IsUnique(err error) bool {
 		return e.Code == "23505"
 	}
 	return false
-}
-
-// Placeholders returns "$from, …, $(from+n-1)" for an IN list of n values.
-func Placeholders(from, n int) string {
-	var b strings.Builder
-	for i := range n {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		fmt.Fprintf(&b, "$%d", from+i)
-	}
-	return b.String()
 }
