@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/netip"
 	"time"
 
 	"github.com/belfry-centre/belfry/internal/platform/fault"
@@ -30,7 +31,7 @@ func (c *session) data(arg string) error {
 		return err
 	}
 
-	b := body{server: c.server, size: c.size}
+	b := body{server: c.server, from: network(c.ip), size: c.size}
 	defer b.free()
 	err := b.read(c.r)
 	if errors.Is(err, errHuge) {
@@ -90,7 +91,8 @@ func (c *session) logRefusal(err error, code int) {
 // body is a message being read.
 type body struct {
 	server *Server
-	size   int64 // declared
+	from   netip.Prefix // the client
+	size   int64        // declared
 	bytes  bytes.Buffer
 	held   int64 // counted in server.buffered
 	fault  error // why it will be refused when it has ended
@@ -153,8 +155,7 @@ func (b *body) keep(part []byte) {
 	if b.bytes.Available() < len(part) {
 		// Grow at least doubles; a declared size is believed up to 1 MiB.
 		grow := max(int64(len(part)), min(b.size+512-int64(b.bytes.Len()), 1<<20), 8<<10, int64(b.bytes.Cap()))
-		if b.server.buffered.Add(grow) > b.server.limits.BufferedBytes {
-			b.server.buffered.Add(-grow)
+		if !b.server.hold(b.from, grow) {
 			b.refuse(fault.New(fault.Busy, "Too many messages at once; please try again later."))
 			return
 		}
@@ -173,6 +174,6 @@ func (b *body) refuse(err error) {
 
 // free gives back the share of the memory that messages may hold.
 func (b *body) free() {
-	b.server.buffered.Add(-b.held)
+	b.server.release(b.from, b.held)
 	b.held = 0
 }

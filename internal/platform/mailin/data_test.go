@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -147,6 +148,45 @@ func TestPanicIsTemporary(t *testing.T) {
 		!`)
 	if !strings.Contains(log.String(), "panic") || strings.Contains(log.String(), "ann@") {
 		t.Errorf("the log is %q", log.String())
+	}
+}
+
+// A client that sends large messages and never ends them must not keep
+// everybody else's at the door.
+func TestOneClientTakesNotAllRoom(t *testing.T) {
+	const limit = 800_000
+	s, err := New(Options{
+		Accept:    func(context.Context, Envelope, []byte) error { return nil },
+		Recipient: isDesk, Limits: Limits{MessageBytes: 100_000, BufferedBytes: limit},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := netip.MustParsePrefix("192.0.2.1/32")
+	other := netip.MustParsePrefix("192.0.2.2/32")
+	var bodies []*body
+	fill := func(from netip.Prefix) (kept int) {
+		for range 50 {
+			b := &body{server: s, from: from}
+			bodies = append(bodies, b)
+			b.keep(make([]byte, 50_000))
+			if b.fault == nil {
+				kept++
+			}
+		}
+		return kept
+	}
+	if n := fill(one); n != 4 {
+		t.Errorf("one client holds %d messages, want its quarter: 4", n)
+	}
+	if n := fill(other); n != 4 {
+		t.Errorf("the next client holds %d, want 4", n)
+	}
+	for _, b := range bodies {
+		b.free()
+	}
+	if n := s.buffered.Load(); n != 0 || len(s.heldBy) != 0 {
+		t.Errorf("still counted: %d, %v", n, s.heldBy)
 	}
 }
 

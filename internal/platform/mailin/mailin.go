@@ -67,7 +67,7 @@ type TLS struct {
 // default that stands beside it.
 type Limits struct {
 	MessageBytes     int64         // 25 MiB; a bigger message is refused with 552
-	BufferedBytes    int64         // 512 MiB of messages in memory, all connections together; then 451
+	BufferedBytes    int64         // 512 MiB of messages in memory, all connections together, and a quarter of it for one client; then 451
 	LineBytes        int           // MessageBytes: one line of a message
 	CommandBytes     int           // 2,048 in a command line, at least 512 (RFC 5321, 4.5.3.1.4)
 	Recipients       int           // 100 in a message (RFC 5321, 4.5.3.1.8); then 452

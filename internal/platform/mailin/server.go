@@ -40,6 +40,7 @@ type Server struct {
 	mu       sync.Mutex
 	sessions map[*session]struct{}
 	perIP    map[netip.Prefix]int
+	heldBy   map[netip.Prefix]int64 // of buffered
 	stopped  bool
 }
 
@@ -67,6 +68,7 @@ func New(opt Options) (*Server, error) {
 		done:     make(chan struct{}),
 		sessions: make(map[*session]struct{}),
 		perIP:    make(map[netip.Prefix]int),
+		heldBy:   make(map[netip.Prefix]int64),
 	}
 	if opt.TLS != (TLS{}) {
 		c, err := newCertificate(opt.TLS, opt.Log)
@@ -229,6 +231,33 @@ func (s *Server) leave(ip netip.Addr) {
 	k := network(ip)
 	if s.perIP[k]--; s.perIP[k] <= 0 {
 		delete(s.perIP, k)
+	}
+}
+
+// hold takes n bytes of what messages may hold, all together and each client
+// its share of it, and reports whether there were so many.
+func (s *Server) hold(from netip.Prefix, n int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	total := s.buffered.Add(n)
+	if total > s.limits.BufferedBytes || s.heldBy[from]+n > max(s.limits.BufferedBytes/4, 2*s.limits.MessageBytes) {
+		s.buffered.Add(-n)
+		return false
+	}
+	s.heldBy[from] += n
+	return true
+}
+
+// release gives back what hold took.
+func (s *Server) release(from netip.Prefix, n int64) {
+	if n == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.buffered.Add(-n)
+	if s.heldBy[from] -= n; s.heldBy[from] <= 0 {
+		delete(s.heldBy, from)
 	}
 }
 
