@@ -32,6 +32,7 @@ type AssessCmd struct {
 	Lang  string   `help:"Language of the sentences: nl, fr, de or en; else that of the environment." placeholder:"LANG"`
 	Trust []string `help:"Believe the Authentication-Results of this receiver (its authserv-id); may be repeated." placeholder:"ID"`
 	Limit int64    `help:"Largest message in MiB." default:"32" placeholder:"MIB"`
+	Model string   `help:"A model file (see train) in place of the one built in." type:"existingfile" placeholder:"FILE"`
 	Paths []string `arg:"" name:"path" help:"Files (.eml, .msg, mbox) and folders of them."`
 }
 
@@ -89,7 +90,11 @@ func (c *AssessCmd) Run(ctx context.Context, s streams) error {
 	if c.Limit <= 0 || c.Limit > 1024 {
 		return fault.New(fault.Invalid, "the limit must be between 1 and 1024 MiB")
 	}
-	a := assessor{texts: texts, lang: lang, evidence: analysis.Evidence{TrustedReceivers: c.Trust}}
+	judge, err := modelFrom(c.Model)
+	if err != nil {
+		return err
+	}
+	a := assessor{texts: texts, lang: lang, evidence: analysis.Evidence{TrustedReceivers: c.Trust, Model: judge}}
 	out := bufio.NewWriterSize(s.out, 64<<10)
 	if err := a.all(ctx, c.Paths, c.Limit<<20, func(r assessed) error {
 		if c.JSON {
