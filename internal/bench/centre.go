@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/belfry-centre/belfry/internal/app"
 	"github.com/belfry-centre/belfry/internal/bench/corpus"
@@ -167,20 +168,32 @@ func (c *centre) stop(ctx context.Context) error {
 
 // count returns the sum of a counter over all its labels.
 func (c *centre) count(name string) (int, error) {
-	families, err := c.metrics.Gather()
-	if err != nil {
-		return 0, err
-	}
-	n := 0.0
+	n, err := sum(c.metrics, name)
+	return int(n), err
+}
+
+func sum(from prometheus.Gatherer, name string) (n float64, err error) {
+	families, err := from.Gather()
 	for _, f := range families {
-		if f.GetName() != name {
-			continue
-		}
-		for _, m := range f.GetMetric() {
-			n += m.GetCounter().GetValue()
+		if f.GetName() == name {
+			for _, m := range f.GetMetric() {
+				n += m.GetCounter().GetValue()
+			}
 		}
 	}
-	return int(n), nil
+	return n, err
+}
+
+// processorTime is what this process has used of the processors so far, to the
+// hundredth of a second; 0 where the system does not tell.
+func processorTime() time.Duration {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	seconds, err := sum(r, "process_cpu_seconds_total")
+	if err != nil {
+		return 0
+	}
+	return time.Duration(seconds * float64(time.Second))
 }
 
 // await waits until value has reached want. It fails when nothing moves for a
