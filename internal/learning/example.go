@@ -94,7 +94,6 @@ func examine(m *message.Message) look {
 type judged struct {
 	score       float64 // the probability of fraud
 	fraud, sure float64
-	spam        bool
 }
 
 // judge lets a model judge a view, whatever its thresholds: the worst of the
