@@ -16,7 +16,7 @@ type importCmd struct {
 }
 
 func (c *importCmd) Run(ctx context.Context, s streams) (err error) {
-	a, err := c.open(ctx, s)
+	a, err := c.begin(ctx, s)
 	if err != nil {
 		return err
 	}

@@ -139,9 +139,9 @@ func versionText() string {
 // environment and the file.
 type storeFlags struct {
 	Config   string `help:"Configuration file (TOML)." env:"BELFRY_CONFIG" type:"path" placeholder:"FILE"`
-	Data     string `help:"Folder of everything that is kept." placeholder:"DIR"`
-	Database string `help:"PostgreSQL URL in place of the embedded database." placeholder:"URL"`
-	Raw      string `help:"S3 URL of the raw bytes, when not beside the database." placeholder:"URL"`
+	Data     string `help:"Folder of everything that is kept; else belfry-data ($BELFRY_DATA)." placeholder:"DIR"`
+	Database string `help:"PostgreSQL URL in place of the embedded database ($BELFRY_DATABASE)." placeholder:"URL"`
+	Raw      string `help:"S3 URL of the raw bytes, when not beside the database ($BELFRY_RAW)." placeholder:"URL"`
 }
 
 func (f storeFlags) flags() map[string]string {
@@ -193,6 +193,15 @@ func (f storeFlags) open(ctx context.Context, s streams) (*app.App, error) {
 // openWith is open, with more flags above the configuration.
 func (f storeFlags) openWith(ctx context.Context, s streams, more map[string]string) (*app.App, error) {
 	settings, err := f.settings(s, more)
+	if err != nil {
+		return nil, err
+	}
+	return app.New(ctx, settings, app.Options{Existing: true, Version: versionText(), Log: warnings(s.err)})
+}
+
+// begin is open for a verb that may come before the server's first start.
+func (f storeFlags) begin(ctx context.Context, s streams) (*app.App, error) {
+	settings, err := f.settings(s, nil)
 	if err != nil {
 		return nil, err
 	}

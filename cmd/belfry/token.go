@@ -24,7 +24,7 @@ type tokenCreateCmd struct {
 }
 
 func (c *tokenCreateCmd) Run(ctx context.Context, s streams) (err error) {
-	a, err := c.open(ctx, s)
+	a, err := c.begin(ctx, s)
 	if err != nil {
 		return err
 	}

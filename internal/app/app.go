@@ -26,6 +26,7 @@ import (
 	"github.com/belfry-centre/belfry/internal/platform/audit"
 	"github.com/belfry-centre/belfry/internal/platform/database"
 	"github.com/belfry-centre/belfry/internal/platform/event"
+	"github.com/belfry-centre/belfry/internal/platform/fault"
 	"github.com/belfry-centre/belfry/internal/platform/job"
 	"github.com/belfry-centre/belfry/internal/platform/locale"
 	"github.com/belfry-centre/belfry/internal/platform/mailfetch"
@@ -47,8 +48,11 @@ type Options struct {
 	// Serve says that the App will be started: New takes the data directory
 	// and the web server's address. Without it New opens the store only, also
 	// while a server runs on it.
-	Serve   bool
-	Version string
+	Serve bool
+	// Existing refuses a data directory without a store, in place of beginning
+	// one there: a folder that was misspelt is no sound, empty centre.
+	Existing bool
+	Version  string
 	Log     *slog.Logger     // nil discards
 	Clock   func() time.Time // the store's clock, for tests; nil is the real one
 }
@@ -126,6 +130,11 @@ const (
 // openStore opens the database, at the schema of this program, and the raw
 // store.
 func (a *App) openStore(ctx context.Context, o Options) error {
+	if o.Existing && a.settings.Database.IsZero() {
+		if _, err := os.Stat(filepath.Join(a.settings.Data, databaseFile)); errors.Is(err, fs.ErrNotExist) {
+			return fault.Errorf(fault.NotFound, "%s holds no Belfry. Is it the right folder?", a.settings.Data)
+		}
+	}
 	if err := os.MkdirAll(a.settings.Data, 0o700); err != nil {
 		return fmt.Errorf("the data directory: %w", err)
 	}
