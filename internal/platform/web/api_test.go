@@ -233,6 +233,9 @@ func TestSigningIn(t *testing.T) {
 	if r.StatusCode != 303 || r.Header.Get("Location") != "/staff?a=b" || len(r.Cookies()) != 1 {
 		t.Fatalf("%d to %s, %v", r.StatusCode, r.Header.Get("Location"), r.Cookies())
 	}
+	if r := do(s, request{method: "POST", path: "/sign-in", header: form, body: "token=" + tokens[account.Analyst] + "&next="}); r.Header.Get("Location") != "/staff" {
+		t.Errorf("who asked for no page lands on %q, want the first of the menu", r.Header.Get("Location"))
+	}
 	cookie := r.Cookies()[0]
 	if !cookie.HttpOnly || cookie.SameSite != http.SameSiteStrictMode || cookie.Path != "/" || cookie.Secure || strings.Contains(cookie.Value, tokens[account.Analyst]) {
 		t.Errorf("cookie %v", cookie)

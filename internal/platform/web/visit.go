@@ -224,7 +224,7 @@ type signInData struct {
 func (d signInData) Problems() []Problem { return d.problems }
 
 func (s *Server) signInForm(w http.ResponseWriter, r *http.Request) error {
-	return s.pages.signIn.Render(w, r, http.StatusOK, signInData{Next: local(r.FormValue("next"), "/")})
+	return s.pages.signIn.Render(w, r, http.StatusOK, signInData{Next: local(r.FormValue("next"), "")})
 }
 
 func (s *Server) signIn(w http.ResponseWriter, r *http.Request) error {
@@ -235,7 +235,7 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	v := VisitOf(r.Context())
-	next := local(r.PostFormValue("next"), "/")
+	next := local(r.PostFormValue("next"), "")
 	session, err := s.o.Accounts.SignIn(r.Context(), r.PostFormValue("token"))
 	switch kind := fault.KindOf(err); {
 	case err == nil:
@@ -248,7 +248,21 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	setSession(w, v, session.Secret, session.Ends)
+	if next == "" {
+		next = s.firstPage(session.Viewer)
+	}
 	return Redirect(w, r, next)
+}
+
+// firstPage is where somebody begins who signed in without asking for a page:
+// the first entry of the menu that is theirs.
+func (s *Server) firstPage(viewer account.Viewer) string {
+	for _, item := range s.nav {
+		if item.Needs != "" && viewer.May(item.Needs) {
+			return item.Path
+		}
+	}
+	return "/"
 }
 
 func (s *Server) signOut(w http.ResponseWriter, r *http.Request) error {
