@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Kind says what sort of thing went wrong, from the caller's point of view.
@@ -65,7 +66,7 @@ func (e *Error) Error() string {
 	case e.Message == "":
 		return e.Err.Error()
 	default:
-		return e.Message + ": " + e.Err.Error()
+		return strings.TrimSuffix(e.Message, ".") + ": " + e.Err.Error()
 	}
 }
 
