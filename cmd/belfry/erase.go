@@ -7,7 +7,7 @@ import (
 
 	"github.com/belfry-centre/belfry/internal/platform/database"
 	"github.com/belfry-centre/belfry/internal/platform/fault"
-	"github.com/belfry-centre/belfry/internal/report"
+	"github.com/belfry-centre/belfry/internal/report/keep"
 )
 
 type eraseCmd struct {
@@ -17,13 +17,13 @@ type eraseCmd struct {
 }
 
 func (c *eraseCmd) Run(ctx context.Context, s streams) (err error) {
-	who := report.Person{Address: c.Address}
+	who := keep.Person{Address: c.Address}
 	if c.Report != "" {
 		if who.Report, err = database.ParseID(c.Report); err != nil {
 			return err
 		}
 	}
-	if who == (report.Person{}) {
+	if who == (keep.Person{}) {
 		return fault.New(fault.Invalid, "Say whom: --address or --report.")
 	}
 	a, err := c.open(ctx, s)

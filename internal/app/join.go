@@ -13,6 +13,7 @@ import (
 	"github.com/belfry-centre/belfry/internal/platform/job"
 	"github.com/belfry-centre/belfry/internal/platform/mailauth"
 	"github.com/belfry-centre/belfry/internal/report"
+	"github.com/belfry-centre/belfry/internal/report/keep"
 )
 
 func (a *App) buildReport() (registrar, error) {
@@ -66,8 +67,8 @@ func (a *App) join() {
 		func(ctx context.Context, t *job.Task, e answer.SettledEvent) error {
 			return t.Finish(ctx, func(tx *database.Tx) error { return a.report.MarkAnswered(ctx, tx, e.Report) })
 		})
-	event.Subscribe(bus, report.Erased, "answer", parts.LaneBulk,
-		func(ctx context.Context, t *job.Task, e report.ErasedEvent) error {
+	event.Subscribe(bus, keep.Erased, "answer", parts.LaneBulk,
+		func(ctx context.Context, t *job.Task, e keep.ErasedEvent) error {
 			return a.answer.OnErased(ctx, t, e.Reports, e.Removed)
 		})
 	a.housekeeping()

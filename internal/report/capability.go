@@ -14,7 +14,6 @@ import (
 
 	"github.com/belfry-centre/belfry/internal/analysis"
 	"github.com/belfry-centre/belfry/internal/parts"
-	"github.com/belfry-centre/belfry/internal/platform/audit"
 	"github.com/belfry-centre/belfry/internal/platform/database"
 	"github.com/belfry-centre/belfry/internal/platform/event"
 	"github.com/belfry-centre/belfry/internal/platform/job"
@@ -22,6 +21,7 @@ import (
 	"github.com/belfry-centre/belfry/internal/platform/mailauth"
 	"github.com/belfry-centre/belfry/internal/platform/mailin"
 	"github.com/belfry-centre/belfry/internal/platform/raw"
+	"github.com/belfry-centre/belfry/internal/report/keep"
 )
 
 // Options are the configuration's section about reports. The zero value is
@@ -77,16 +77,17 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Capability takes reports in and has them assessed. It is safe for
-// concurrent use once Register has returned.
+// Capability takes reports in and has them assessed; its Keeper takes them
+// away. It is safe for concurrent use once Register has returned.
 type Capability struct {
+	*keep.Keeper
+
 	o       Options
 	centre  parts.Centre
 	db      *database.DB
 	raw     raw.Store
 	jobs    *job.Queue
 	events  *event.Bus
-	audit   *audit.Log
 	text    *locale.Catalogue
 	log     *slog.Logger
 	metrics metrics
@@ -115,7 +116,7 @@ func (c *Capability) Register(p *parts.Parts) error {
 		return errors.New("report: the centre's secret is not 32 bytes long")
 	}
 	c.centre, c.db, c.raw, c.jobs, c.events = p.Centre, p.DB, p.Raw, p.Jobs, p.Events
-	c.audit, c.text, c.log = p.Audit, p.Text, p.Log
+	c.text, c.log = p.Text, p.Log
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
@@ -124,19 +125,14 @@ func (c *Capability) Register(p *parts.Parts) error {
 		PerMinute: float64(c.o.PerMinute), Burst: c.o.PerMinute, MaxDelay: maxPutOff, Clock: c.db.Now,
 	})
 	c.registerJobs()
-	c.registerRetention()
+	c.Keeper = keep.New(p, keep.Options{
+		RawDays: c.o.RawDays, AddressDays: c.o.AddressDays, FollowDays: c.o.FollowDays, KeepDays: c.o.KeepDays,
+		Receipts: duplicateFor, ReporterKey: c.reporterKey,
+	})
 	if p.API != nil {
 		c.registerAPI(p.API)
 	}
 	return c.registerPages(p)
-}
-
-// record appends to the audit log in the transaction of what it tells.
-func (c *Capability) record(ctx context.Context, tx *database.Tx, e audit.Entry) error {
-	if c.audit == nil {
-		return nil
-	}
-	return c.audit.Append(ctx, tx, e)
 }
 
 // mac is HMAC-SHA-256 (RFC 2104) under the centre's secret, with a purpose
@@ -169,7 +165,6 @@ type metrics struct {
 	assessed   *prometheus.CounterVec
 	assess     prometheus.Histogram
 	latency    prometheus.Histogram
-	retained   *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer) metrics {
@@ -195,12 +190,9 @@ func newMetrics(r prometheus.Registerer) metrics {
 			Name: "belfry_report_assessed_after_seconds", Help: "Time from accepting a report to its assessment.",
 			Buckets: []float64{.01, .03, .1, .3, 1, 3, 10, 30, 60, 300, 1800},
 		}),
-		retained: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "belfry_retention_removed_total", Help: "What retention and erasure removed, by kind: addresses, receipts, follow, raw, months, swept, reports.",
-		}, []string{"kind"}),
 	}
 	if r != nil {
-		r.MustRegister(m.accepted, m.duplicates, m.accept, m.assessed, m.assess, m.latency, m.retained)
+		r.MustRegister(m.accepted, m.duplicates, m.accept, m.assessed, m.assess, m.latency)
 	}
 	return m
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/belfry-centre/belfry/internal/platform/database/databasetest"
 	"github.com/belfry-centre/belfry/internal/platform/fault"
 	"github.com/belfry-centre/belfry/internal/platform/raw"
+	"github.com/belfry-centre/belfry/internal/report/keep"
 )
 
 func TestAcceptThenAssess(t *testing.T) {
@@ -202,7 +203,7 @@ func TestHostileStringsInEveryField(t *testing.T) {
 			if _, err := h.Facts(t.Context(), done.ID); err != nil {
 				t.Error(err)
 			}
-			if _, err := h.Erase(t.Context(), admin, Person{Address: bad}); err != nil {
+			if _, err := h.Erase(t.Context(), admin, keep.Person{Address: bad}); err != nil {
 				t.Error(err)
 			}
 			if _, err := h.Search(t.Context(), analyst, bad, 0, 10); err != nil && !fault.Is(err, fault.Invalid) {

@@ -21,6 +21,7 @@ import (
 	"github.com/belfry-centre/belfry/internal/platform/job"
 	"github.com/belfry-centre/belfry/internal/platform/mailauth"
 	"github.com/belfry-centre/belfry/internal/platform/raw"
+	"github.com/belfry-centre/belfry/internal/report/keep"
 )
 
 func TestTheStateFollowsTheAssessment(t *testing.T) {
@@ -382,4 +383,23 @@ func TestAProcessThatDiesEachTimeEnds(t *testing.T) {
 		t.Errorf("state %q", r.State)
 	}
 	var _ job.Handler = h.assess
+}
+
+func TestErasureDuringAnExamination(t *testing.T) {
+	at := newClock()
+	h := newHouse(t, databasetest.Open(t, database.Options{Clock: at.Now}, schemas...), Options{})
+	id := h.accept(note("x")).ID
+	p, err := h.load(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Erase(t.Context(), admin, keep.Person{Report: id}); err != nil {
+		t.Fatal(err)
+	}
+	err = h.db.Update(t.Context(), func(tx *database.Tx) error {
+		return h.storeFindings(t.Context(), tx, p, findings{state: StateWaiting, reporter: "ann@example.net"})
+	})
+	if !errors.Is(err, errChanged) {
+		t.Errorf("the findings were stored over the erasure: %v", err)
+	}
 }

@@ -17,14 +17,11 @@
 // written when the report is assessed. A follow link carries the report's id
 // beside its secret, so that no index over secrets is needed.
 //
-// # What is kept, and how long
+// # Below
 //
-// Retention (retention.go) walks the reports by id, which is by age, with one
-// stored cursor for each rule: no rule needs an index of its own, and each
-// batch is done once. Raw bytes go by whole months, 90 days after the month's
-// end at most; the reporter's address, words and envelope after 30 days;
-// receipts after 7. A report under legal hold keeps everything, and its month
-// then loses its other bytes one by one instead of all at once.
+// Package keep takes away what was kept long enough, or what a person wants
+// gone; package submission makes one message of what a form or the API hands
+// in; package fill invents reports to measure by. None of them imports this one.
 package report
 
 import (
@@ -176,18 +173,8 @@ type AssessedEvent struct {
 	Report database.ID `json:"report"`
 }
 
-// ErasedEvent is told when reports lost their personal data, or were removed
-// whole; at most 500 in one event.
-type ErasedEvent struct {
-	Reports []database.ID `json:"reports"`
-	Removed bool          `json:"removed"` // the reports are gone, not only who sent them
-}
-
-// The topics of this package.
-var (
-	Assessed = event.New[AssessedEvent]("report.assessed")
-	Erased   = event.New[ErasedEvent]("report.erased")
-)
+// Assessed is this package's topic; that of removal is keep.Erased.
+var Assessed = event.New[AssessedEvent]("report.assessed")
 
 // Summary is a report as it stands in a list.
 type Summary struct {

@@ -48,7 +48,6 @@ type house struct {
 type told struct {
 	mu       sync.Mutex
 	assessed map[database.ID]int
-	erased   map[database.ID]int
 }
 
 func (h *house) assessedTimes(id database.ID) int {
@@ -107,7 +106,7 @@ func newHouse(t testing.TB, db *database.DB, o Options, set ...func(*parts.Parts
 	for _, f := range set {
 		f(p)
 	}
-	h := &house{Capability: New(o), t: t, db: db, queue: q, raw: store, parts: p, told: &told{assessed: map[database.ID]int{}, erased: map[database.ID]int{}}}
+	h := &house{Capability: New(o), t: t, db: db, queue: q, raw: store, parts: p, told: &told{assessed: map[database.ID]int{}}}
 	if err := h.Register(p); err != nil {
 		t.Fatal(err)
 	}
@@ -116,18 +115,6 @@ func newHouse(t testing.TB, db *database.DB, o Options, set ...func(*parts.Parts
 			tx.OnCommit(func() {
 				h.told.mu.Lock()
 				h.told.assessed[e.Report]++
-				h.told.mu.Unlock()
-			})
-			return nil
-		})
-	})
-	event.Subscribe(bus, Erased, "test", parts.LaneBulk, func(ctx context.Context, task *job.Task, e ErasedEvent) error {
-		return task.Finish(ctx, func(tx *database.Tx) error {
-			tx.OnCommit(func() {
-				h.told.mu.Lock()
-				for _, id := range e.Reports {
-					h.told.erased[id]++
-				}
 				h.told.mu.Unlock()
 			})
 			return nil

@@ -13,9 +13,12 @@ import (
 
 	"github.com/belfry-centre/belfry/internal/analysis/observable"
 	"github.com/belfry-centre/belfry/internal/analysis/verdict"
+	"github.com/belfry-centre/belfry/internal/platform/account"
 	"github.com/belfry-centre/belfry/internal/platform/database"
 	"github.com/belfry-centre/belfry/internal/platform/fault"
 	"github.com/belfry-centre/belfry/internal/platform/raw"
+	"github.com/belfry-centre/belfry/internal/report/fill"
+	"github.com/belfry-centre/belfry/internal/report/keep"
 )
 
 // pending is what an examination needs to know of its report.
@@ -44,19 +47,11 @@ func (c *Capability) load(ctx context.Context, id database.ID) (pending, error) 
 		return pending{}, err
 	}
 	p.reporter = reporter.String
-	p.ref = refOf(month, sum, p.ref.Size)
+	p.ref = keep.RefOf(month, sum, p.ref.Size)
 	if envelope.String != "" {
 		err = json.Unmarshal([]byte(envelope.String), &p.envelope)
 	}
 	return p, err
-}
-
-// refOf puts a reference together from its columns; zero when they are NULL.
-func refOf(month sql.NullString, sum []byte, size int64) raw.Ref {
-	if !month.Valid || len(sum) != sha256.Size {
-		return raw.Ref{}
-	}
-	return raw.Ref{Month: month.String, SHA256: [32]byte(sum), Size: size}
 }
 
 // storeFindings stores what an examination found. It returns errChanged, and
@@ -322,6 +317,19 @@ func (c *Capability) MarkAnswered(ctx context.Context, tx *database.Tx, id datab
 	_, err := tx.Exec(ctx, "UPDATE report SET state = $1 WHERE id = $2 AND state = $3",
 		string(StateAnswered), id, string(StateAssessed))
 	return err
+}
+
+// Fill stores n invented reports, to measure a full store by. progress, which
+// may be nil, is told how many are done.
+func (c *Capability) Fill(ctx context.Context, v account.Viewer, n int, progress func(done int)) error {
+	if err := account.Require(v, account.OperateJobs); err != nil {
+		return err
+	}
+	keys := fill.Keys{
+		Reporter: c.reporterKey, Observable: observableHash,
+		Follow: func(id database.ID) []byte { return followHash(c.followToken(id)) },
+	}
+	return fill.Store(ctx, c.db, keys, n, progress)
 }
 
 // flag is how a bool is stored, alike on both engines.

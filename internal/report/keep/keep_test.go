@@ -1,19 +1,193 @@
-package report
+package keep_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/belfry-centre/belfry/internal/parts"
+	"github.com/belfry-centre/belfry/internal/platform/account"
+	"github.com/belfry-centre/belfry/internal/platform/audit"
 	"github.com/belfry-centre/belfry/internal/platform/database"
 	"github.com/belfry-centre/belfry/internal/platform/database/databasetest"
+	"github.com/belfry-centre/belfry/internal/platform/event"
 	"github.com/belfry-centre/belfry/internal/platform/fault"
+	"github.com/belfry-centre/belfry/internal/platform/job"
 	"github.com/belfry-centre/belfry/internal/platform/raw"
+	"github.com/belfry-centre/belfry/internal/report"
+	"github.com/belfry-centre/belfry/internal/report/keep"
 )
 
-// eachAt is each with a clock that the test sets.
+var schemas = []database.Schema{job.Schema, audit.Schema, account.Schema, report.Schema}
+
+// analyst and admin are the viewers of the tests.
+var (
+	analyst = account.Viewer{Account: 1, Name: "analyst", Roles: []account.Role{account.Analyst}}
+	admin   = account.Viewer{Account: 2, Name: "admin", Roles: []account.Role{account.Admin}}
+)
+
+const day = 24 * time.Hour
+
+// clock is a time that tests set.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func newClock() *clock { return &clock{now: time.Date(2026, 11, 10, 9, 0, 0, 0, time.UTC)} }
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(time.Microsecond)
+	return c.now
+}
+
+func (c *clock) add(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// house is the capability whose keeper is tested, with all that it stands on.
+type house struct {
+	*report.Capability
+	t     *testing.T
+	db    *database.DB
+	queue *job.Queue
+	raw   raw.Store
+	audit *audit.Log
+
+	mu   sync.Mutex
+	told map[database.ID]int // how often the event Erased named a report
+}
+
+func newHouse(t *testing.T, db *database.DB) *house {
+	t.Helper()
+	store, err := raw.Open(t.Context(), raw.Options{Dir: t.TempDir(), DB: db, Clock: db.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	q := job.NewQueue(db, job.Options{Lanes: map[string]int{parts.LaneAssess: 6, parts.LaneBulk: 1}, Poll: 10 * time.Millisecond})
+	bus := event.NewBus(q)
+	p := &parts.Parts{
+		Centre: parts.Centre{
+			BaseURL: "https://centre.example.org", Domain: "centre.example.org", Secret: bytes.Repeat([]byte{7}, 32),
+			Desks: []parts.Desk{{Address: "suspicious@centre.example.org", Language: "en"}},
+		},
+		DB: db, Raw: store, Jobs: q, Events: bus, Audit: audit.New(db, audit.Options{}),
+	}
+	h := &house{Capability: report.New(report.Options{}), t: t, db: db, queue: q, raw: store, audit: p.Audit, told: map[database.ID]int{}}
+	if err := h.Register(p); err != nil {
+		t.Fatal(err)
+	}
+	event.Subscribe(bus, keep.Erased, "test", parts.LaneBulk, func(ctx context.Context, task *job.Task, e keep.ErasedEvent) error {
+		return task.Finish(ctx, func(tx *database.Tx) error {
+			tx.OnCommit(func() {
+				h.mu.Lock()
+				defer h.mu.Unlock()
+				for _, id := range e.Reports {
+					h.told[id]++
+				}
+			})
+			return nil
+		})
+	})
+	return h
+}
+
+func (h *house) start() {
+	h.t.Helper()
+	if err := h.queue.Start(h.t.Context()); err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(h.stop)
+}
+
+func (h *house) stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := h.queue.Stop(ctx); err != nil {
+		h.t.Error(err)
+	}
+}
+
+// settle waits until none of the jobs is left that the condition names.
+func (h *house) settle(condition string) {
+	h.t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for h.count("SELECT count(*) FROM job WHERE "+condition) > 0 {
+		if time.Now().After(deadline) {
+			h.t.Fatalf("%d jobs are left", h.count("SELECT count(*) FROM job WHERE "+condition))
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// assessAll runs the jobs that reports wait for, without the periodic ones.
+func (h *house) assessAll() {
+	h.t.Helper()
+	h.start()
+	h.settle("kind LIKE 'report.assess%' OR kind LIKE 'report.erased%'")
+	h.stop()
+}
+
+func (h *house) accept(s report.Submission) report.Accepted {
+	h.t.Helper()
+	done, err := h.Accept(h.t.Context(), s)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return done
+}
+
+func (h *house) get(id database.ID) report.Report {
+	h.t.Helper()
+	r, err := h.Get(h.t.Context(), admin, id)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return r
+}
+
+func (h *house) count(query string, args ...any) int {
+	h.t.Helper()
+	var n int
+	err := h.db.View(context.Background(), func(tx *database.Tx) error {
+		return tx.QueryRow(context.Background(), query, args...).Scan(&n)
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return n
+}
+
+// observables is how many are seen in a note: a URL, an address, two domains.
+const observables = 4
+
+// note is a mail by which Ann hands on another one, with that subject and
+// always the same link.
+func note(subject string) report.Submission {
+	return report.Submission{
+		Channel: report.SMTP, Reporter: "ann@example.net", Envelope: report.Envelope{From: "ann@example.net"},
+		Content: []byte("From: ann@example.net\r\nSubject: Is this real?\r\nMessage-ID: <1@mail.example.net>\r\n" +
+			"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\n" +
+			"I do not trust this letter at all, please have a look.\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n" +
+			"From: \"Your Bank\" <service@bank.example.com>\r\nSubject: " + subject + "\r\nContent-Type: text/html\r\n\r\n" +
+			"<p>Confirm: <a href=\"http://evil.example.com/login\">www.bank.example</a></p>\r\n--b--\r\n"),
+	}
+}
+
+// eachAt runs a test on both engines, with a clock that it sets.
 func eachAt(t *testing.T, f func(t *testing.T, at *clock, db *database.DB)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) {
@@ -26,23 +200,9 @@ func eachAt(t *testing.T, f func(t *testing.T, at *clock, db *database.DB)) {
 	})
 }
 
-const day = 24 * time.Hour
-
-// assessAll runs the assess jobs that wait, without the periodic ones.
-func (h *house) assessAll() {
-	h.t.Helper()
-	h.start()
-	deadline := time.Now().Add(20 * time.Second)
-	for h.count("SELECT count(*) FROM job WHERE kind LIKE 'report.assess%' OR kind LIKE 'report.erased%'") > 0 && time.Now().Before(deadline) {
-		time.Sleep(5 * time.Millisecond)
-	}
-	h.stop()
-}
-
 func TestRetention(t *testing.T) {
 	eachAt(t, func(t *testing.T, at *clock, db *database.DB) {
-		h := newHouse(t, db, Options{})
-		h.examine = fixed
+		h := newHouse(t, db)
 		old, held := h.accept(note("old")), h.accept(note("held"))
 		h.assessAll()
 		if err := h.Hold(t.Context(), admin, held.ID, true); err != nil {
@@ -64,7 +224,7 @@ func TestRetention(t *testing.T) {
 		if err := h.Retain(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if r := h.get(old.ID); r.Reporter != "" || !r.Erased || r.Origin.MessageID != "" || r.Items[0].Words != "" || !r.RawKept || len(r.Observables) != 2 {
+		if r := h.get(old.ID); r.Reporter != "" || !r.Erased || r.Origin.MessageID != "" || r.Items[0].Words != "" || !r.RawKept || len(r.Observables) != observables {
 			t.Errorf("after 31 days: %+v", r)
 		}
 		if r := h.get(held.ID); r.Reporter == "" || r.Items[0].Words == "" || !r.Held {
@@ -120,14 +280,14 @@ func TestRetention(t *testing.T) {
 
 func TestManyBatchesOfRetention(t *testing.T) {
 	at := newClock()
-	h := newHouse(t, databasetest.Open(t, database.Options{Clock: at.Now}, schemas...), Options{})
-	const n = 2*retainBatch + 7
+	h := newHouse(t, databasetest.Open(t, database.Options{Clock: at.Now}, schemas...))
+	const n = 2*keep.RetainBatch + 7
 	h.fill(n)
 	at.add(40 * day)
-	if more, err := h.retain(t.Context(), time.Now().Add(-time.Second)); err != nil || !more {
+	if more, err := h.RetainUntil(t.Context(), time.Now().Add(-time.Second)); err != nil || !more {
 		t.Errorf("past its budget: more %v, %v", more, err)
 	}
-	if more, err := h.retain(t.Context(), time.Time{}); err != nil || more {
+	if more, err := h.RetainUntil(t.Context(), time.Time{}); err != nil || more {
 		t.Errorf("without: more %v, %v", more, err)
 	}
 	if left := h.count("SELECT count(*) FROM report WHERE reporter IS NOT NULL"); left != 0 {
@@ -155,7 +315,7 @@ func (h *house) fill(n int) {
 
 func TestACrashBetweenBytesAndRowLeavesNothing(t *testing.T) {
 	eachAt(t, func(t *testing.T, at *clock, db *database.DB) {
-		h := newHouse(t, db, Options{})
+		h := newHouse(t, db)
 		kept := h.accept(note("kept"))
 		forgotten, err := h.raw.Put(t.Context(), db.Now(), []byte("bytes without a row"))
 		if err != nil {
@@ -183,11 +343,10 @@ func TestACrashBetweenBytesAndRowLeavesNothing(t *testing.T) {
 
 func TestErase(t *testing.T) {
 	eachAt(t, func(t *testing.T, at *clock, db *database.DB) {
-		h := newHouse(t, db, Options{})
-		h.examine = fixed
+		h := newHouse(t, db)
 		one := h.accept(note("one"))
-		shared := h.accept(Submission{Channel: API, Content: note("shared").Content, Reporter: "Ann@Example.net "})
-		others := h.accept(Submission{Channel: API, Content: note("shared").Content, Reporter: "bob@example.net"})
+		shared := h.accept(report.Submission{Channel: report.API, Content: note("shared").Content, Reporter: "Ann@Example.net "})
+		others := h.accept(report.Submission{Channel: report.API, Content: note("shared").Content, Reporter: "bob@example.net"})
 		held := h.accept(note("held"))
 		h.assessAll()
 		if err := h.Hold(t.Context(), admin, held.ID, true); err != nil {
@@ -195,11 +354,11 @@ func TestErase(t *testing.T) {
 		}
 		at.add(2 * raw.Grace)
 		fresh := h.accept(note("fresh")) // not assessed, and within the hour
-		if _, err := h.Erase(t.Context(), analyst, Person{Address: "ann@example.net"}); !fault.Is(err, fault.Forbidden) {
+		if _, err := h.Erase(t.Context(), analyst, keep.Person{Address: "ann@example.net"}); !fault.Is(err, fault.Forbidden) {
 			t.Errorf("an analyst erases: %v", err)
 		}
-		got, err := h.Erase(t.Context(), admin, Person{Address: "ANN@example.net"})
-		want := Erasure{Reports: 3, Held: 1, Addresses: 3, Words: 2, Raw: 1, Shared: 1, Later: 1}
+		got, err := h.Erase(t.Context(), admin, keep.Person{Address: "ANN@example.net"})
+		want := keep.Erasure{Reports: 3, Held: 1, Addresses: 3, Words: 2, Raw: 1, Shared: 1, Later: 1}
 		if err != nil || got != want {
 			t.Errorf("Erase = %+v, %v, want %+v", got, err, want)
 		}
@@ -225,20 +384,20 @@ func TestErase(t *testing.T) {
 		}
 		// The one that nobody had looked at is closed, not failed.
 		h.assessAll()
-		if r := h.get(fresh.ID); r.State != StateClosed || r.Reporter != "" {
+		if r := h.get(fresh.ID); r.State != report.StateClosed || r.Reporter != "" {
 			t.Errorf("state %q, reporter %q", r.State, r.Reporter)
 		}
-		if h.told.erased[one.ID] != 1 || h.told.erased[held.ID] != 0 {
-			t.Errorf("told %v", h.told.erased)
+		if h.told[one.ID] != 1 || h.told[held.ID] != 0 {
+			t.Errorf("told %v", h.told)
 		}
-		again, err := h.Erase(t.Context(), admin, Person{Address: "ann@example.net"})
+		again, err := h.Erase(t.Context(), admin, keep.Person{Address: "ann@example.net"})
 		if err != nil || again.Reports != 0 {
 			t.Errorf("a second time: %+v, %v", again, err)
 		}
-		if _, err := h.Erase(t.Context(), admin, Person{}); !fault.Is(err, fault.Invalid) {
+		if _, err := h.Erase(t.Context(), admin, keep.Person{}); !fault.Is(err, fault.Invalid) {
 			t.Errorf("nobody: %v", err)
 		}
-		if _, err := h.Erase(t.Context(), admin, Person{Report: 4711}); !fault.Is(err, fault.NotFound) {
+		if _, err := h.Erase(t.Context(), admin, keep.Person{Report: 4711}); !fault.Is(err, fault.NotFound) {
 			t.Errorf("no such report: %v", err)
 		}
 		if n := h.count("SELECT count(*) FROM audit_entry WHERE act = 'person.erase' AND actor = 'token:2'"); n == 0 {
@@ -247,30 +406,10 @@ func TestErase(t *testing.T) {
 	})
 }
 
-func TestErasureDuringAnExamination(t *testing.T) {
-	at := newClock()
-	h := newHouse(t, databasetest.Open(t, database.Options{Clock: at.Now}, schemas...), Options{})
-	id := h.accept(note("x")).ID
-	p, err := h.load(t.Context(), id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := h.Erase(t.Context(), admin, Person{Report: id}); err != nil {
-		t.Fatal(err)
-	}
-	err = h.db.Update(t.Context(), func(tx *database.Tx) error {
-		return h.storeFindings(t.Context(), tx, p, findings{state: StateWaiting, reporter: "ann@example.net"})
-	})
-	if !errors.Is(err, errChanged) {
-		t.Errorf("the findings were stored over the erasure: %v", err)
-	}
-}
-
 func TestPurgeFreesTheDisk(t *testing.T) {
 	eachAt(t, func(t *testing.T, at *clock, db *database.DB) {
-		h := newHouse(t, db, Options{})
+		h := newHouse(t, db)
 		sqlite := db.Engine() == database.SQLite
-		h.examine = fixed
 		var ids []database.ID
 		for i := range 250 {
 			s := note(fmt.Sprintf("report %d", i))
@@ -295,7 +434,7 @@ func TestPurgeFreesTheDisk(t *testing.T) {
 		if n := h.count("SELECT count(*) FROM report"); n != 2 {
 			t.Errorf("%d reports are left, want the held and the last", n)
 		}
-		if r := h.get(ids[3]); len(r.Observables) != 2 || !r.RawKept {
+		if r := h.get(ids[3]); len(r.Observables) != observables || !r.RawKept {
 			t.Errorf("the held one lost something: %+v", r)
 		}
 		if err := h.Hold(t.Context(), admin, ids[3], false); err != nil {
@@ -329,9 +468,8 @@ func TestPurgeFreesTheDisk(t *testing.T) {
 // TestPurgeBesideAssessing removes reports while others with the same values
 // are being assessed: no sighting may lose its value.
 func TestPurgeBesideAssessing(t *testing.T) {
-	each(t, func(t *testing.T, db *database.DB) {
-		h := newHouse(t, db, Options{})
-		h.examine = fixed
+	databasetest.Each(t, func(t *testing.T, db *database.DB) {
+		h := newHouse(t, db)
 		h.start()
 		stop := make(chan struct{})
 		purged := make(chan error, 1)
@@ -346,11 +484,11 @@ func TestPurgeBesideAssessing(t *testing.T) {
 				// What is assessed goes at once; what waits is left alone.
 				var ids []database.ID
 				err := db.Update(t.Context(), func(tx *database.Tx) (err error) {
-					ids, err = database.Column[database.ID](tx.Query(t.Context(), "SELECT id FROM report WHERE state = 'assessed' LIMIT 5"))
+					ids, err = database.Column[database.ID](tx.Query(t.Context(), "SELECT id FROM report WHERE state <> 'accepted' LIMIT 5"))
 					if err != nil || len(ids) == 0 {
 						return err
 					}
-					return h.removeBatch(t.Context(), tx, ids)
+					return h.RemoveBatch(t.Context(), tx, ids)
 				})
 				if err != nil {
 					purged <- err
@@ -361,7 +499,7 @@ func TestPurgeBesideAssessing(t *testing.T) {
 		for i := range 150 {
 			h.accept(note(fmt.Sprintf("report %d", i)))
 		}
-		h.settle()
+		h.settle("1 = 1")
 		close(stop)
 		if err := <-purged; err != nil {
 			t.Fatal(err)
@@ -369,11 +507,11 @@ func TestPurgeBesideAssessing(t *testing.T) {
 		if n := h.count("SELECT count(*) FROM sighting s WHERE NOT EXISTS (SELECT 1 FROM observable o WHERE o.id = s.observable_id)"); n != 0 {
 			t.Errorf("%d sightings lost their value", n)
 		}
-		if n := h.count("SELECT count(*) FROM report WHERE state NOT IN ('assessed', 'answered')"); n != 0 {
+		if n := h.count("SELECT count(*) FROM report WHERE state IN ('accepted', 'failed')"); n != 0 {
 			t.Errorf("%d reports were not assessed", n)
 		}
 		if dead, err := h.queue.DeadLetters(t.Context(), 0, 10); err != nil || len(dead) != 0 {
 			t.Errorf("dead letters %+v, %v", dead, err)
 		}
-	})
+	}, schemas...)
 }

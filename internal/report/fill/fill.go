@@ -1,4 +1,7 @@
-package report
+// Package fill writes invented reports into the tables of package report, as
+// assessing leaves them, so that a full store can be measured without the days
+// that it takes to fill one.
+package fill
 
 import (
 	"context"
@@ -8,36 +11,38 @@ import (
 
 	"github.com/belfry-centre/belfry/internal/analysis/observable"
 	"github.com/belfry-centre/belfry/internal/analysis/verdict"
-	"github.com/belfry-centre/belfry/internal/platform/account"
 	"github.com/belfry-centre/belfry/internal/platform/database"
 )
 
 const (
-	fillBatch = 500 // reports in a transaction
-	fillRows  = 50  // rows in a statement
+	batch = 500 // reports in a transaction
+	rows  = 50  // rows in a statement
 )
 
-// Fill stores n invented reports, as assessing leaves them, to measure a full
-// store by: six sightings each, of one value that all have, two that each two
-// reports share, and three of their own. They name no raw bytes. progress,
-// which may be nil, is told how many are done.
-func (c *Capability) Fill(ctx context.Context, v account.Viewer, n int, progress func(done int)) error {
-	if err := account.Require(v, account.OperateJobs); err != nil {
-		return err
-	}
-	f := filler{c: c, n: n, rand: rand.New(rand.NewPCG(5, 6))}
-	err := c.db.Update(ctx, func(tx *database.Tx) (err error) {
-		hash := observableHash(observable.Domain, fillCommon)
+// Keys make the keys under which package report finds things.
+type Keys struct {
+	Reporter   func(address string) []byte
+	Follow     func(report database.ID) []byte
+	Observable func(t observable.Type, value string) []byte
+}
+
+// Store stores n invented reports: six sightings each, of one value that all
+// have, two that each two reports share, and three of their own. They name no
+// raw bytes. progress, which may be nil, is told how many are done.
+func Store(ctx context.Context, db *database.DB, keys Keys, n int, progress func(done int)) error {
+	f := filler{keys: keys, n: n, rand: rand.New(rand.NewPCG(5, 6))}
+	err := db.Update(ctx, func(tx *database.Tx) (err error) {
+		hash := keys.Observable(observable.Domain, common)
 		if _, err := tx.Exec(ctx, "INSERT INTO observable (id, hash, type, value) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-			database.NewID(tx.Now), hash, string(observable.Domain), fillCommon); err != nil {
+			database.NewID(tx.Now), hash, string(observable.Domain), common); err != nil {
 			return err
 		}
 		return tx.QueryRow(ctx, "SELECT id FROM observable WHERE hash = $1", hash).Scan(&f.common)
 	})
-	for done := 0; err == nil && done < n; done += fillBatch {
-		err = c.db.Update(ctx, func(tx *database.Tx) error { return f.batch(ctx, tx, min(fillBatch, n-done)) })
+	for done := 0; err == nil && done < n; done += batch {
+		err = db.Update(ctx, func(tx *database.Tx) error { return f.batch(ctx, tx, min(batch, n-done)) })
 		if err == nil && progress != nil {
-			progress(min(done+fillBatch, n))
+			progress(min(done+batch, n))
 		}
 	}
 	if err != nil {
@@ -47,14 +52,14 @@ func (c *Capability) Fill(ctx context.Context, v account.Viewer, n int, progress
 }
 
 const (
-	fillCommon  = "example.com"
-	fillReasons = `[{"code":"one","weight":1,"evidence":"klik hier om uw pakket te volgen"},{"code":"two","weight":2,"params":{"A":"example.com"}}]`
-	fillDetail  = `{"where":"body","source":"a href","text":"volg uw pakket","count":1}`
+	common  = "example.com"
+	reasons = `[{"code":"one","weight":1,"evidence":"klik hier om uw pakket te volgen"},{"code":"two","weight":2,"params":{"A":"example.com"}}]`
+	detail  = `{"where":"body","source":"a href","text":"volg uw pakket","count":1}`
 )
 
-// filler is the state of one Fill.
+// filler is the state of one filling.
 type filler struct {
-	c      *Capability
+	keys   Keys
 	n      int
 	rand   *rand.Rand
 	common database.ID    // the value that all have
@@ -67,27 +72,27 @@ func (f *filler) batch(ctx context.Context, tx *database.Tx, n int) error {
 	var reports, messages, assessments, reporters, values, sightings [][]any
 	put := func(t observable.Type, value string) database.ID {
 		id := database.NewID(tx.Now)
-		values = append(values, []any{id, observableHash(t, value), string(t), value})
+		values = append(values, []any{id, f.keys.Observable(t, value), string(t), value})
 		return id
 	}
 	at := database.Micros(tx.Now)
 	for i := range n {
 		id := database.NewID(tx.Now)
-		v, state := verdicts[f.rand.IntN(len(verdicts))], StateAnswered
+		v, state := verdicts[f.rand.IntN(len(verdicts))], "answered"
 		if f.rand.IntN(500) == 0 {
 			v = verdict.Malware
 		}
 		if f.rand.IntN(200) == 0 {
-			state = StateWaiting
+			state = "waiting"
 		}
 		address := fmt.Sprintf("p%d@example.net", f.rand.IntN(f.n))
-		key := f.c.reporterKey(address)
+		key := f.keys.Reporter(address)
 		reports = append(reports, []any{
-			id, at, string(SMTP), string(state), "", "", "", 30_000, address, key, "{}", "{}", followHash(f.c.followToken(id)), at, 1,
+			id, at, "smtp", state, "", "", "", 30_000, address, key, "{}", "{}", f.keys.Follow(id), at, 1,
 			fmt.Sprintf("Uw pakket %d wacht", f.rand.IntN(10_000)), "nl", string(v), f.rand.Float64(), 1, at,
 		})
 		messages = append(messages, []any{id, 0, "attached", "Uw pakket wacht", "Dienst", "dienst@example.com", at, "graag nakijken"})
-		assessments = append(assessments, []any{database.NewID(tx.Now), id, 0, at, string(v), 0.9, 1, "", "nl", "fill", "", fillReasons})
+		assessments = append(assessments, []any{database.NewID(tx.Now), id, 0, at, string(v), 0.9, 1, "", "nl", "fill", "", reasons})
 		reporters = append(reporters, []any{key, id})
 		if i%2 == 0 {
 			f.pair = [2]database.ID{
@@ -99,7 +104,7 @@ func (f *filler) batch(ctx context.Context, tx *database.Tx, n int) error {
 			seen = append(seen, put(observable.URL, fmt.Sprintf("https://h%d.example.com/%d", id, k)))
 		}
 		for _, o := range seen {
-			sightings = append(sightings, []any{id, 0, o, fillDetail})
+			sightings = append(sightings, []any{id, 0, o, detail})
 		}
 	}
 	for _, t := range []struct {
@@ -114,8 +119,8 @@ func (f *filler) batch(ctx context.Context, tx *database.Tx, n int) error {
 		{"INSERT INTO observable (id, hash, type, value) VALUES ", values},
 		{"INSERT INTO sighting (report_id, message, observable_id, detail) VALUES ", sightings},
 	} {
-		for batch := range slices.Chunk(t.rows, fillRows) {
-			if _, err := tx.Exec(ctx, t.insert+database.Tuples(len(batch), len(batch[0])), slices.Concat(batch...)...); err != nil {
+		for some := range slices.Chunk(t.rows, rows) {
+			if _, err := tx.Exec(ctx, t.insert+database.Tuples(len(some), len(some[0])), slices.Concat(some...)...); err != nil {
 				return err
 			}
 		}
