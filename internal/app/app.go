@@ -53,8 +53,8 @@ type Options struct {
 	// one there: a folder that was misspelt is no sound, empty centre.
 	Existing bool
 	Version  string
-	Log     *slog.Logger     // nil discards
-	Clock   func() time.Time // the store's clock, for tests; nil is the real one
+	Log      *slog.Logger     // nil discards
+	Clock    func() time.Time // the store's clock, for tests; nil is the real one
 }
 
 // App is a whole Belfry. New opens it, Start lets it work, Stop ends it. What
