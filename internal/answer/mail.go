@@ -68,10 +68,14 @@ func (c *Capability) mail(r row, s Subject) (mailout.Mail, error) {
 	if locale.Broken(text) || locale.Broken(subject) {
 		return mailout.Mail{}, fmt.Errorf("a text is missing in %q", w.lang)
 	}
+	references := append(s.References[:len(s.References):len(s.References)], s.MessageID)
+	if !s.Proved {
+		references = nil // or a stranger could place our mail in any thread
+	}
 	return mailout.Mail{
 		From: c.from, To: []mail.Address{{Address: s.Address}},
 		Subject: subject, Date: r.createdAt, MessageID: r.messageID,
-		InReplyTo: s.MessageID, References: append(s.References[:len(s.References):len(s.References)], s.MessageID),
+		InReplyTo: s.MessageID, References: references,
 		Text: text, HTML: html.String(), Language: w.lang,
 		// No Precedence: it is in no standard, and some servers take "bulk"
 		// for advertising. Auto-Submitted says the same (RFC 3834, section 5).

@@ -96,7 +96,8 @@ type IntakeSettings struct {
 	Recipients       int         `toml:"recipients" default:"100" doc:"Recipients of one message."`
 	Connections      int         `toml:"connections" default:"1000" doc:"Connections at a time."`
 	ConnectionsPerIP int         `toml:"connections_per_ip" default:"50" doc:"Connections at a time from one address, or one IPv6 /64."`
-	PerMinute        int         `toml:"per_minute" default:"120" doc:"Messages a minute from one sender before it is slowed down. Trusted relays are not."`
+	PerMinute        int         `toml:"per_minute" default:"120" doc:"Messages a minute from one sender before it is slowed down."`
+	PerMinuteNetwork int         `toml:"per_minute_network" default:"1200" doc:"Messages a minute from one IPv4 address or IPv6 /64, whoever sends. Trusted relays are exempt."`
 }
 
 // TrustSettings are about the authentication of mail.

@@ -31,7 +31,9 @@ func (a *App) startSMTP() error {
 	if hostname == "" {
 		hostname = a.settings.Centre.Domain
 	}
-	pacer := mailin.NewPacer(mailin.PacerOptions{PerMinute: float64(in.PerMinute)})
+	senders := mailin.NewPacer(mailin.PacerOptions{PerMinute: float64(in.PerMinute)})
+	// Who changes the sender with each mail is still one client.
+	clients := mailin.NewPacer(mailin.PacerOptions{PerMinute: float64(in.PerMinuteNetwork)})
 	a.smtp, err = mailin.New(mailin.Options{
 		Addr:     a.settings.SMTP,
 		Hostname: hostname,
@@ -46,11 +48,15 @@ func (a *App) startSMTP() error {
 			return ours
 		},
 		Pace: func(_ context.Context, from string, ip netip.Addr) (time.Duration, error) {
-			key := paceKey(from, ip, trusted(ip))
-			if key == "" {
-				return 0, nil
+			if trusted(ip) {
+				return senders.Take(paceKey(from, ip, true))
 			}
-			return pacer.Take(key)
+			own, err := senders.Take(paceKey(from, ip, false))
+			if err != nil {
+				return 0, err
+			}
+			all, err := clients.Take(web.ClientNetwork(ip))
+			return max(own, all), err
 		},
 		Accept: func(ctx context.Context, e mailin.Envelope, data []byte) error {
 			_, err := a.report.Accept(ctx, fromMail(a.parts.Centre, e, data, trusted(e.RemoteIP)))
@@ -69,7 +75,7 @@ func (a *App) startSMTP() error {
 	return nil
 }
 
-// paceKey returns by what a sender is slowed down, "" for by nothing. Anybody
+// paceKey returns by what a sender is slowed down. Anybody
 // can name anybody as the sender, so one from another network must not use up
 // what somebody may send from his own. A relay of ours brings everybody's mail:
 // there only the sender tells people apart.
