@@ -40,14 +40,14 @@ var Locales embed.FS
 type Options struct {
 	Off                     bool     `toml:"off" doc:"Send no answers by mail. They still stand on the follow page."`
 	From                    string   `toml:"from" doc:"Address that answers come from. Default: noreply@ the centre's mail domain."`
-	PerHour                 int      `toml:"per_hour" doc:"Full answers that one reporter gets in an hour; above it, one acknowledgement a day. Default: 20."`
-	PerDay                  int      `toml:"per_day" doc:"Full answers that one reporter gets in a day. Default: 60."`
-	ReportsPerDay           int      `toml:"reports_per_day" doc:"Reports in a day after which a reporter gets acknowledgements only. Default: 200."`
-	AlikePerDay             int      `toml:"alike_per_day" doc:"Reports in a day of messages with the same subject or sender after which a reporter gets acknowledgements only. Default: 5."`
-	AcknowledgementsPerHour int      `toml:"acknowledgements_per_hour" doc:"Acknowledgements that go out in an hour to senders that are not proved, to all of them together. Default: 2000."`
+	PerHour                 int      `toml:"per_hour" default:"20" doc:"Full answers that one reporter gets in an hour; above it, one acknowledgement a day."`
+	PerDay                  int      `toml:"per_day" default:"60" doc:"Full answers that one reporter gets in a day."`
+	ReportsPerDay           int      `toml:"reports_per_day" default:"200" doc:"Reports in a day after which a reporter gets acknowledgements only."`
+	AlikePerDay             int      `toml:"alike_per_day" default:"5" doc:"Reports in a day of messages with the same subject or sender after which a reporter gets acknowledgements only."`
+	AcknowledgementsPerHour int      `toml:"acknowledgements_per_hour" default:"2000" doc:"Acknowledgements that go out in an hour to senders that are not proved, to all of them together."`
 	QuietDesks              []string `toml:"quiet_desks" doc:"Desk addresses that send no answers by mail."`
 	Never                   []string `toml:"never" doc:"Addresses and domains (with everything under them) that get no mail."`
-	KeepDays                int      `toml:"keep_days" doc:"Days that an answer is kept. Default: 90."`
+	KeepDays                int      `toml:"keep_days" default:"90" doc:"Days that an answer is kept."`
 
 	Contacts []Contact `toml:"contact" doc:"Whom to turn to, told where it helps."`
 

@@ -27,11 +27,11 @@ import (
 // Options are the configuration's section about reports. The zero value is
 // useful.
 type Options struct {
-	RawDays     int `toml:"raw_days" doc:"Days for which what was sent is kept, byte for byte; it goes by whole months after that. Default: 90."`
-	AddressDays int `toml:"address_days" doc:"Days for which the reporter's address and words are kept. Default: 30."`
-	FollowDays  int `toml:"follow_days" doc:"Days for which a follow link opens. Default: 90."`
-	KeepDays    int `toml:"keep_days" doc:"Days after which a report is removed whole, unless it is held. Default: 0, reports are kept."`
-	PerMinute   int `toml:"assess_per_minute" doc:"Reports of one reporter in a minute above which the rest wait, so that others do not. Default: 120."`
+	RawDays     int `toml:"raw_days" default:"90" doc:"Days for which what was sent is kept, byte for byte; it goes by whole months after that."`
+	AddressDays int `toml:"address_days" default:"30" doc:"Days for which the reporter's address and words are kept."`
+	FollowDays  int `toml:"follow_days" default:"90" doc:"Days for which a follow link opens."`
+	KeepDays    int `toml:"keep_days" doc:"Days after which a report is removed whole, unless it is held; 0 keeps them."`
+	PerMinute   int `toml:"assess_per_minute" default:"120" doc:"Reports of one reporter in a minute above which the rest wait, so that others do not."`
 
 	// MaxSize is the largest submission in bytes; 0 is 25 MiB.
 	MaxSize int64 `toml:"-"`
