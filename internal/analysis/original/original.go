@@ -23,9 +23,6 @@ const (
 	Pictured How = "pictured"
 )
 
-// Hows returns every value of How, in the order in which they are documented.
-func Hows() []How { return []How{Itself, Attached, Inline, Redirected, Pasted, Pictured} }
-
 // Original is one suspicious message found in a report.
 type Original struct {
 	How     How

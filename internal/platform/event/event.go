@@ -23,9 +23,6 @@ type Topic[T any] struct{ name string }
 // tense: "report.assessed".
 func New[T any](name string) Topic[T] { return Topic[T]{name} }
 
-// Name returns the topic's name.
-func (t Topic[T]) Name() string { return t.name }
-
 // Bus knows who listens to what. Subscriptions come before the queue starts.
 type Bus struct {
 	queue       *job.Queue

@@ -28,7 +28,7 @@ type Route struct {
 	handler  Handler
 	body     int64
 	patience time.Duration
-	limits   []limit
+	limits   []*throttle.Limiter
 }
 
 // RouteOption changes one route.
@@ -52,17 +52,9 @@ func patienceFor(bytes int64) time.Duration {
 	return defaultPatience + time.Duration(max(bytes, 0)/(32<<10))*time.Second
 }
 
-// Patience gives the handler that long, instead of 30 seconds.
-func Patience(d time.Duration) RouteOption { return func(r *Route) { r.patience = d } }
-
 // Limit slows down each client address (IPv6: each /64).
 func Limit(l *throttle.Limiter) RouteOption {
-	return func(r *Route) { r.limits = append(r.limits, limit{l, clientKey}) }
-}
-
-// LimitBy slows down whatever key tells apart; "" is not slowed down.
-func LimitBy(l *throttle.Limiter, key func(*http.Request) string) RouteOption {
-	return func(r *Route) { r.limits = append(r.limits, limit{l, key}) }
+	return func(r *Route) { r.limits = append(r.limits, l) }
 }
 
 // ClientNetwork returns the key under which a client counts. Whoever has one
@@ -75,13 +67,6 @@ func ClientNetwork(a netip.Addr) string {
 		}
 	}
 	return a.String()
-}
-
-func clientKey(r *http.Request) string { return ClientNetwork(VisitOf(r.Context()).Client) }
-
-type limit struct {
-	limiter *throttle.Limiter
-	key     func(*http.Request) string
 }
 
 const (
@@ -117,7 +102,7 @@ func (s *Server) run(route *Route, w http.ResponseWriter, r *http.Request) error
 		}
 	}
 	for _, l := range route.limits {
-		if key := l.key(r); key != "" && !l.limiter.Allow(key) {
+		if !l.Allow(ClientNetwork(v.Client)) {
 			return fault.New(fault.RateLimited, "")
 		}
 	}
