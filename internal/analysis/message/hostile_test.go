@@ -212,8 +212,8 @@ func TestBombs(t *testing.T) {
 	}
 }
 
-// TestLinear doubles the input and expects about double the time, for the
-// constructions that invite a square.
+// TestLinear makes the input eight times as long and expects about eight times
+// the time, for the constructions that invite a square.
 func TestLinear(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
@@ -248,10 +248,14 @@ func TestLinear(t *testing.T) {
 				return best
 			}
 			const n = 20_000
-			one, eight := measure(n), measure(8*n)
-			if eight > 32*one+100*time.Millisecond { // a square gives 64
-				t.Errorf("%d: %v, %d: %v", n, one, 8*n, eight)
+			var one, eight time.Duration
+			for range 3 { // a busy machine spoils one try, a square all of them
+				one, eight = measure(n), measure(8*n)
+				if eight <= 32*one+100*time.Millisecond { // a square gives 64
+					return
+				}
 			}
+			t.Errorf("%d: %v, %d: %v", n, one, 8*n, eight)
 		})
 	}
 }
