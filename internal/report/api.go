@@ -245,7 +245,7 @@ type spanItem struct {
 }
 
 type observableItem struct {
-	Type    string `json:"type" doc:"url, domain, email, ip, sha256; the list is open."`
+	Type    string `json:"type" doc:"url, domain, email, ip, sha256, phone, iban, wallet; the list is open."`
 	Value   string `json:"value" doc:"In canonical form. Hostile: do not open it."`
 	Message int    `json:"message" doc:"The index of the message in which it was seen."`
 	Where   string `json:"where"`

@@ -1,6 +1,6 @@
 // Package observable reads the values out of a message that an investigator
-// would write down: URLs, domains, e-mail addresses, IP addresses and the
-// hashes of attachments.
+// would write down: URLs, domains, e-mail addresses, IP addresses, the hashes
+// of attachments, phone numbers, IBANs and the addresses of wallets.
 //
 // Every value has one canonical form, so that the same thing seen twice is the
 // same string: hosts are lower-case A-labels without a trailing dot (UTS 46,

@@ -23,6 +23,7 @@ func ExtractWithin(m *message.Message, limits Limits) []Observable {
 	}
 	c := collector{limits: limits.orDefault(), index: make(map[key]int, 32)}
 	c.recipients(m)
+	c.letter = m.Body
 	c.message(m, c.limits.Depth)
 	slices.SortStableFunc(c.all, func(a, b Observable) int { return rank(a.Where) - rank(b.Where) })
 	return c.all
@@ -32,6 +33,7 @@ func ExtractWithin(m *message.Message, limits Limits) []Observable {
 // SMS, a chat, what was read from a picture. Where is InBody.
 func ExtractText(text string, limits Limits) []Observable {
 	c := collector{limits: limits.orDefault(), index: make(map[key]int, 8)}
+	c.letter = func() string { return text }
 	c.text(text, Observable{Where: InBody}, true)
 	return c.all
 }
@@ -47,6 +49,8 @@ type collector struct {
 	all    []Observable
 	index  map[key]int
 	victim map[string]bool // folded addresses of the recipients
+	letter func() string   // the text whose language says where a phone number is dialled
+	dialed []string        // see regions; nil until asked for
 }
 
 // rank orders the places in which a value may stand.
@@ -188,6 +192,7 @@ func (c *collector) scan(text string, at Observable, spans bool, skip func(found
 		}
 		return !c.full()
 	})
+	c.contacts(text, at, spans)
 }
 
 // url adds a URL, what is wrapped in it, and their hosts.
@@ -202,24 +207,28 @@ func (c *collector) url(raw string, o Observable) {
 	}
 	l, ok := ParseURL(raw)
 	if !ok {
+		c.pay(raw, o)
 		return
 	}
 	o.Raw = raw
 	for layer := 0; ; layer++ {
 		switch l.Scheme {
 		case "mailto":
-			address, _, _ := strings.Cut(l.Path, "?")
-			for one := range strings.SplitSeq(unescape(address), ",") {
-				c.email(strings.TrimSpace(one), o)
-			}
+			c.mailto(l.Path, o)
 			return
-		case "tel", "sms", "cid", "mid", "about":
+		case "tel", "sms":
+			c.dial(l.Path, o)
+			return
+		case "cid", "mid", "about":
 			return
 		}
 		o.Type, o.Value = URL, l.Value
 		c.place(&o, l)
 		isNew := c.add(o)
 		c.host(l, o)
+		if l.Host == "wa.me" {
+			c.chat(l, o)
+		}
 		if !isNew || layer == c.limits.Unwrap {
 			return
 		}
@@ -387,7 +396,7 @@ func (c *collector) attachment(a *message.Attachment, depth int) {
 
 // inner adds what stands in an attached message, all placed at the attachment.
 func (c *collector) inner(m *message.Message, at Observable, depth int) {
-	inner := collector{limits: c.limits, index: make(map[key]int, 16), victim: c.victim}
+	inner := collector{limits: c.limits, index: make(map[key]int, 16), victim: c.victim, letter: m.Body}
 	inner.message(m, depth)
 	for _, o := range inner.all {
 		if o.Where != InUnsubscribe {

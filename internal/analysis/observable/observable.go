@@ -21,10 +21,20 @@ const (
 	// SHA256 is the hash of an attachment's decoded content, 64 lower-case
 	// hexadecimal digits.
 	SHA256 Type = "sha256"
+	// Phone is a phone number that its numbering plan allows, in E.164 form:
+	// "+", the country code and the number, at most 15 digits.
+	Phone Type = "phone"
+	// IBAN is an account number (ISO 13616) whose check digits hold, in
+	// electronic form: upper case, without spaces.
+	IBAN Type = "iban"
+	// Wallet is the address of a crypto-currency wallet whose checksum holds:
+	// bitcoin, litecoin, tron, monero, or ethereum and its like in the mixed
+	// case of EIP-55. See contact.ParseWallet for the forms.
+	Wallet Type = "wallet"
 )
 
 // Types returns every type, in the order in which they are documented.
-func Types() []Type { return []Type{URL, Domain, Email, IP, SHA256} }
+func Types() []Type { return []Type{URL, Domain, Email, IP, SHA256, Phone, IBAN, Wallet} }
 
 // The values of Observable.Where. A value seen at several places is placed at
 // the first of them in the order given here.
