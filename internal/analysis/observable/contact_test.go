@@ -51,12 +51,31 @@ func TestParseContact(t *testing.T) {
 
 func TestPhoneRegions(t *testing.T) {
 	for in, want := range map[string]string{
-		"Bel ons vandaag nog op dit nummer als u niet wil dat uw rekening geblokkeerd wordt: tel 0470 12 34 56":                               "+32470123456",
+		"Bel ons vandaag nog op dit nummer als u niet wil dat uw rekening geblokkeerd wordt: tel 0470 12 34 56":                              "+32470123456",
 		"Please call us today on this number if you do not want that your account is closed, and thank you for it: phone (808) 800-2211 now": "+18088002211",
 	} {
 		all := ExtractText(in, Limits{})
 		if len(all) != 1 || all[0].Value != want || all[0].Start == 0 || all[0].End <= all[0].Start {
 			t.Errorf("%q: %+v", in, all)
 		}
+	}
+}
+
+func TestPDF(t *testing.T) {
+	raw := "From: a@send.example\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nsee file\r\n" +
+		"--b\r\nContent-Type: application/pdf; name=bill.pdf\r\n\r\n%PDF-1.7\n1 0 obj <</S/URI/URI(HTTPS://Evil.example/pay)>> endobj\n" +
+		"2 0 obj <</S/URI/URI(tel:+3225123456)>> endobj 3 0 obj <</S/URI/URI(mailto:x@evil.example)>> endobj\r\n--b--\r\n"
+	var got []string
+	for _, o := range Extract(message.Parse([]byte(raw), message.Limits{})) {
+		if o.Where == InAttachment && o.Type != SHA256 {
+			got = append(got, fmt.Sprintf("%s %s %s", o.Source, o.Type, o.Value))
+		}
+	}
+	want := []string{
+		"bill.pdf url https://evil.example/pay", "bill.pdf domain evil.example",
+		"bill.pdf phone +3225123456", "bill.pdf email x@evil.example",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

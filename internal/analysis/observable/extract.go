@@ -8,6 +8,7 @@ import (
 
 	"github.com/belfry-centre/belfry/internal/analysis/markup"
 	"github.com/belfry-centre/belfry/internal/analysis/message"
+	"github.com/belfry-centre/belfry/internal/analysis/pdf"
 )
 
 // Extract lists the observables of one message under the default limits, in
@@ -51,6 +52,7 @@ type collector struct {
 	victim map[string]bool // folded addresses of the recipients
 	letter func() string   // the text whose language says where a phone number is dialled
 	dialed []string        // see regions; nil until asked for
+	pdfs   int             // PDF files read
 }
 
 // rank orders the places in which a value may stand.
@@ -383,6 +385,10 @@ func (c *collector) attachment(a *message.Attachment, depth int) {
 		}
 		return
 	}
+	if a.Type == "application/pdf" {
+		c.pdf(a.Content, at)
+		return
+	}
 	if len(a.Content) == 0 || len(a.Content) > maxFile {
 		return
 	}
@@ -394,10 +400,31 @@ func (c *collector) attachment(a *message.Attachment, depth int) {
 	}
 }
 
+// maxPDF is how many PDF files of one message are read, and maxInflated how
+// much of the object streams of each.
+const (
+	maxPDF      = 10
+	maxInflated = 2 << 20
+)
+
+// pdf adds the links in a PDF file.
+func (c *collector) pdf(content []byte, at Observable) {
+	if c.pdfs++; c.pdfs > maxPDF {
+		return
+	}
+	for _, target := range pdf.Links(content, pdf.Limits{Inflated: maxInflated, Length: c.limits.Length}) {
+		if c.full() {
+			return
+		}
+		c.url(target, at)
+	}
+}
+
 // inner adds what stands in an attached message, all placed at the attachment.
 func (c *collector) inner(m *message.Message, at Observable, depth int) {
-	inner := collector{limits: c.limits, index: make(map[key]int, 16), victim: c.victim, letter: m.Body}
+	inner := collector{limits: c.limits, index: make(map[key]int, 16), victim: c.victim, letter: m.Body, pdfs: c.pdfs}
 	inner.message(m, depth)
+	c.pdfs = inner.pdfs
 	for _, o := range inner.all {
 		if o.Where != InUnsubscribe {
 			o.Where = InAttachment

@@ -3,10 +3,12 @@ package contact
 import (
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/nyaruka/phonenumbers"
 )
 
 func values(text, lang string) []string {
@@ -237,5 +239,34 @@ func BenchmarkFind(b *testing.B) {
 				values(v, "nl")
 			}
 		})
+	}
+}
+
+// What plain reads without the library's parser, the parser reads alike.
+func TestPlainIsParsed(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	valid := 0
+	for range 20_000 {
+		p := simple[r.IntN(len(simple))]
+		s := strconv.Itoa(r.IntN(1_000_000_000) + r.IntN(10)*1_000_000_000)
+		region := p.region
+		switch {
+		case r.IntN(2) == 0:
+			s, region = "+"+p.code+s, "ZZ"
+		case p.trunk:
+			s = "0" + s
+		}
+		got, ok := e164(s, region)
+		number, err := phonenumbers.Parse(s, region)
+		want := err == nil && (region == "ZZ" && phonenumbers.IsValidNumber(number) || region != "ZZ" && phonenumbers.IsValidNumberForRegion(number, region))
+		if ok != want || ok && got != phonenumbers.Format(number, phonenumbers.E164) {
+			t.Fatalf("%s in %s reads as %q, %v, the library says %v", s, region, got, ok, want)
+		}
+		if ok {
+			valid++
+		}
+	}
+	if valid < 1000 {
+		t.Errorf("only %d were valid", valid)
 	}
 }
