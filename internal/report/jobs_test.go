@@ -313,6 +313,8 @@ func TestReadings(t *testing.T) {
 		"::ffff:192.0.2.1":               {"ip 192.0.2.1"},
 		"[2001:db8::1]":                  {"ip 2001:db8::1"},
 		sum:                              {"sha256 " + strings.ToLower(sum)},
+		"+32 (0)470/12.34.56":            {"phone +32470123456"},
+		"be68 5390 0754 7034":            {"iban BE68539007547034"},
 		"":                               nil,
 		"two words":                      nil,
 		"localhost":                      nil,

@@ -467,6 +467,10 @@ func readings(text string) []Observable {
 		put(observable.IP, ip.Unmap().WithZone("").String())
 		return all
 	}
+	if t, value, ok := observable.ParseContact(text); ok {
+		put(t, value)
+		return all
+	}
 	if strings.Contains(text, "://") {
 		if l, ok := observable.ParseURL(text); ok {
 			put(observable.URL, l.Value)

@@ -40,6 +40,7 @@ func TestFind(t *testing.T) {
 		{"fr", "Appelez le 01 42 68 53 00", []string{"+33142685300"}},
 		{"de", "Telefon: 030/12345678", []string{"+493012345678"}},
 		{"en", "Call (808) 800-2211 or 1-888-280-4331 today", []string{"+18088002211", "+18882804331"}},
+		{"fr", "Appelez le 0 800 12 34 56", []string{"+33800123456"}},
 		{"fr", "+33 1 42 68 53 00, +44 20 7946 0958", []string{"+33142685300", "+442079460958"}},
 		// What is no phone number.
 		{"nl", "bestelnummer 0470123456 en order 0470 12 34 56", nil},
@@ -53,6 +54,8 @@ func TestFind(t *testing.T) {
 		{"en", "https://x.example/0470-12-34-56?t=+32470123456", nil},
 		{"nl", "+32 1 and +1 234 and 1.2.3.4 +99 999 999 999", nil},
 		{"de", "Rechnung 0301234567, 0.301.234.567", nil},
+		{"nl", "0.13 0.09 0.09 en 0.57407493 en 0 16 16 16 16", nil},
+		{"en", "(01) 605 3737", nil},
 		{"en", "2026 123 456 7890 555 123 4567", nil},
 		// IBANs.
 		{"nl", "IBAN:BE68 5390 0754 7034.", []string{"BE68539007547034"}},
@@ -76,13 +79,13 @@ func TestFind(t *testing.T) {
 }
 
 func TestSpans(t *testing.T) {
-	text := "Bel (+32) 470 12 34 56, of BE 68 5390 0754 7034!"
+	text := "Bel (+32) 470 12 34 56 (+32 470 12 34 56), of BE 68 5390 0754 7034!"
 	var got []string
 	Find(text, func() []string { return nil }, func(f Found) bool {
 		got = append(got, text[f.Start:f.End])
 		return true
 	})
-	if diff := cmp.Diff([]string{"(+32) 470 12 34 56", "BE 68 5390 0754 7034"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"(+32) 470 12 34 56", "+32 470 12 34 56", "BE 68 5390 0754 7034"}, got); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -24,7 +24,7 @@ func Regions(lang string) []string {
 	case "de":
 		return []string{"BE", "DE", "AT"}
 	case "en":
-		return []string{"US", "GB", "BE"}
+		return []string{"US", "GB"}
 	case "es":
 		return []string{"ES"}
 	case "it":
@@ -160,6 +160,7 @@ type candidate struct {
 	end    int
 	over   bool // more digits than a phone number has
 	slash  bool
+	dot    bool
 	cut    candidateCut // where a second number may begin
 }
 
@@ -199,6 +200,7 @@ func readCandidate(text string, i int) (c candidate) {
 			} else {
 				others++
 				c.slash = c.slash || text[i] == '/'
+				c.dot = c.dot || text[i] == '.'
 			}
 			i += w
 		}
@@ -236,6 +238,11 @@ func phoneAt(text string, i, floor int, regions func() []string) (Found, int) {
 	}
 	c := readCandidate(text, i)
 	international := plus || strings.HasPrefix(c.digits(), "00")
+	if start < i && text[start] == '(' && strings.IndexByte(text[i:c.end], ')') < 0 {
+		for start < i && text[start] == '(' {
+			start++
+		}
+	}
 	if c.n < minPhone || !international && (c.over || c.n > 13) && c.cut.n == 0 {
 		return Found{}, c.end
 	}
@@ -296,6 +303,9 @@ func (c *candidate) accept(text string, start int, international, plus bool, reg
 			return Found{Phone, value, start, c.end}, true
 		}
 		return Found{}, false
+	}
+	if c.groups[0] == 1 && digits[0] == '0' && (c.dot || c.groups[1] != 3 || digits[1] < '8') {
+		return Found{}, false // decimals and columns of figures; "0 800 …" is a number
 	}
 	if !cued(text, start) && (c.n < 9 || c.parts < 2 || denied(text, start) || enterprise(c)) {
 		return Found{}, false
