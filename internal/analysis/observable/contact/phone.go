@@ -117,8 +117,16 @@ var simple = [...]struct {
 	region, code string
 	trunk        bool
 }{
-	{"BE", "32", true}, {"NL", "31", true}, {"FR", "33", true}, {"DE", "49", true}, {"GB", "44", true}, {"AT", "43", true}, {"CH", "41", true},
-	{"ES", "34", false}, {"PL", "48", false}, {"US", "1", false},
+	{"BE", "32", true},
+	{"NL", "31", true},
+	{"FR", "33", true},
+	{"DE", "49", true},
+	{"GB", "44", true},
+	{"AT", "43", true},
+	{"CH", "41", true},
+	{"ES", "34", false},
+	{"PL", "48", false},
+	{"US", "1", false},
 }
 
 // plain takes a number of a simple plan apart; code is 0 for others.

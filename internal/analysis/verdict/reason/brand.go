@@ -27,7 +27,7 @@ func (x *exam) brand() {
 			if reference.Is(reference.FreeMail, x.fromHost, "") {
 				code = "brand-freemail-sender"
 			}
-			r := at(code, "from", Mailbox(x.from), name.Start, name.End, params("Brand", name.Brand.Name(), "Domain", x.from.Domain()))
+			r := at(code, "from", Mailbox(x.from), name.Start, name.End, params("Brand", name.Name, "Domain", x.from.Domain()))
 			r.Brand = name.Brand.ID
 			x.add(r)
 		}
@@ -175,7 +175,7 @@ func (x *exam) foreignLinks() {
 	if x.leadsTo(b) > 0 {
 		return
 	}
-	r := at("brand-foreign-links", "subject", x.m.Subject, subject.Start, subject.End, params("Brand", b.Name(), "Domain", x.links[0].Host))
+	r := at("brand-foreign-links", "subject", x.m.Subject, subject.Start, subject.End, params("Brand", subject.Name, "Domain", x.links[0].Host))
 	r.Brand = b.ID
 	x.add(r)
 }

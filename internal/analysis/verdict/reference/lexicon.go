@@ -57,6 +57,7 @@ type Match struct {
 	Group      Group // of a phrase; empty for a brand
 	Language   string
 	Brand      *Brand // of a name; nil for a phrase
+	Name       string // the brand's name in the spelling that matched, as our list writes it
 	Ambiguous  bool   // the name is also an ordinary word
 }
 
@@ -104,7 +105,7 @@ var dictionary = sync.OnceValue(func() *node {
 	}
 	for _, b := range Brands() {
 		for _, name := range b.Names {
-			root.insert(name.Text, Match{Brand: b, Ambiguous: name.Ambiguous})
+			root.insert(name.Text, Match{Brand: b, Name: name.Text, Ambiguous: name.Ambiguous})
 		}
 	}
 	return root
