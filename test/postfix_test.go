@@ -41,7 +41,7 @@ key = %q
 relays = ["127.0.0.1"]
 receivers = ["mx.centre.example"]
 `, relay, desk, filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"))
-	p := start(t, options{config: config, env: []string{"BELFRY_TRUST_RESOLVER=" + w.dns.addr}})
+	p := start(t, options{config: config, env: []string{"BELFRY_TRUST_RESOLVER=" + w.dns.Addr()}})
 	startPostfix(t, dir, relay, p.smtp, w.mx.Addr().String())
 
 	postfix := &server{t: t, smtp: "127.0.0.1:" + relay}

@@ -13,7 +13,7 @@ import (
 func TestNoRelay(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	o := options{data: t.TempDir(), env: []string{"BELFRY_TRUST_RESOLVER=" + w.dns.addr}}
+	o := options{data: t.TempDir(), env: []string{"BELFRY_TRUST_RESOLVER=" + w.dns.Addr()}}
 	p := start(t, o)
 	from := "an@" + proved
 	if err := p.sendMail(from, desk, reportMail(from, "Uw pakket", nil)); err != nil {

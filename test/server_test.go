@@ -105,7 +105,7 @@ func launch(t testing.TB, o options) *server {
 	}
 	if o.world != nil {
 		args = append(args, "--relay", o.world.relay())
-		o.env = append(o.env, "BELFRY_TRUST_RESOLVER="+o.world.dns.addr)
+		o.env = append(o.env, "BELFRY_TRUST_RESOLVER="+o.world.dns.Addr())
 	}
 	if o.config != "" {
 		file := filepath.Join(t.TempDir(), "belfry.toml")

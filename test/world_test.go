@@ -8,7 +8,6 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"fmt"
-	"net"
 	"net/mail"
 	"strings"
 	"sync"
@@ -16,15 +15,15 @@ import (
 	"time"
 
 	"github.com/emersion/go-msgauth/dkim"
-	"github.com/miekg/dns"
 
+	"github.com/belfry-centre/belfry/internal/demo/zone"
 	"github.com/belfry-centre/belfry/internal/platform/mailin"
 )
 
 // world is what stands around a centre: a DNS that proves who sends, and a
 // mail server that takes the answers and remembers them.
 type world struct {
-	dns *nameserver
+	dns *zone.Server
 	mx  *mailin.Server
 	key *rsa.PrivateKey
 
@@ -56,7 +55,7 @@ func newWorld(t testing.TB) *world {
 		t.Fatal(err)
 	}
 	record := "v=DKIM1; k=rsa; p=" + base64.StdEncoding.EncodeToString(public)
-	w.dns = newNameserver(t,
+	w.dns = serveZone(t,
 		proved+`. 60 IN TXT "v=spf1 ip4:127.0.0.1 -all"`,
 		"_dmarc."+proved+`. 60 IN TXT "v=DMARC1; p=reject"`,
 		fmt.Sprintf("test._domainkey.%s. 60 IN TXT \"%s\" \"%s\"", proved, record[:200], record[200:]),
@@ -128,64 +127,19 @@ func (w *world) sign(t testing.TB, message []byte) []byte {
 	return out.Bytes()
 }
 
-// nameserver answers from a short zone file and denies all else.
-type nameserver struct {
-	addr    string
-	records map[string][]dns.RR
-}
-
-func newNameserver(t testing.TB, zone ...string) *nameserver {
+// serveZone starts a name server for invented domains.
+func serveZone(t testing.TB, lines ...string) *zone.Server {
 	t.Helper()
-	n := &nameserver{records: map[string][]dns.RR{}}
-	for _, line := range zone {
-		rr, err := dns.NewRR(line)
-		if err != nil {
-			t.Fatal(err)
-		}
-		n.records[strings.ToLower(rr.Header().Name)] = append(n.records[strings.ToLower(rr.Header().Name)], rr)
-	}
-	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+	s, err := zone.Serve(lines...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	n.addr = udp.LocalAddr().String()
-	tcp, err := net.Listen("tcp", n.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range []*dns.Server{{PacketConn: udp, Handler: n}, {Listener: tcp, Handler: n}} {
-		up := make(chan struct{})
-		s.NotifyStartedFunc = func() { close(up) }
-		go func() { _ = s.ActivateAndServe() }() // ends with Shutdown
-		<-up
-		t.Cleanup(func() { _ = s.Shutdown() })
-	}
-	return n
-}
-
-// ServeDNS answers one question.
-func (n *nameserver) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
-	a := new(dns.Msg)
-	a.SetReply(q)
-	if len(q.Question) == 1 {
-		all, known := n.records[strings.ToLower(q.Question[0].Name)]
-		if !known {
-			a.Rcode = dns.RcodeNameError
+	t.Cleanup(func() {
+		if err := s.Stop(context.Background()); err != nil {
+			t.Error(err)
 		}
-		for _, rr := range all {
-			if rr.Header().Rrtype == q.Question[0].Qtype {
-				a.Answer = append(a.Answer, rr)
-			}
-		}
-	}
-	if _, udp := w.RemoteAddr().(*net.UDPAddr); udp {
-		size := dns.MinMsgSize
-		if opt := q.IsEdns0(); opt != nil {
-			size = int(opt.UDPSize())
-		}
-		a.Truncate(size)
-	}
-	_ = w.WriteMsg(a) // who asked asks again
+	})
+	return s
 }
 
 // desk is the address to which the tests report: the one of a centre without

@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"github.com/belfry-centre/belfry/internal/app"
+	"github.com/belfry-centre/belfry/internal/demo/zone"
 	"github.com/belfry-centre/belfry/internal/platform/account"
 	"github.com/belfry-centre/belfry/internal/platform/config"
 )
@@ -84,7 +85,7 @@ func Run(ctx context.Context, o Options) (err error) {
 type demo struct {
 	o       Options
 	printer printer
-	dns     *nameserver
+	dns     *zone.Server
 	mailbox *mailbox
 	signers map[string]signer
 	app     *app.App
@@ -99,7 +100,7 @@ func (d *demo) step(title string) { d.printer.step(title) }
 // begin starts the world around the centre, then the centre.
 func (d *demo) begin(ctx context.Context) error {
 	var err error
-	if d.dns, err = startNameserver(); err != nil {
+	if d.dns, err = zone.Serve(); err != nil {
 		return fmt.Errorf("its DNS: %w", err)
 	}
 	d.signers = map[string]signer{}
@@ -108,7 +109,7 @@ func (d *demo) begin(ctx context.Context) error {
 			return fmt.Errorf("its DNS: %w", err)
 		}
 	}
-	if err := d.dns.add(
+	if err := d.dns.Add(
 		fmt.Sprintf("%s. 60 IN TXT \"v=spf1 -all\"", nobody.domain()),
 		fmt.Sprintf("_dmarc.%s. 60 IN TXT \"v=DMARC1; p=reject\"", nobody.domain()),
 	); err != nil {
@@ -132,7 +133,7 @@ func (d *demo) begin(ctx context.Context) error {
 	d.printer.fact("data", d.o.Data)
 	d.printer.fact("mail comes in at", "smtp://"+d.app.SMTP())
 	d.printer.fact("pages", d.url("/"))
-	d.printer.fact("DNS of the invented domains", d.dns.addr)
+	d.printer.fact("DNS of the invented domains", d.dns.Addr())
 	d.printer.fact("mailboxes of the invented people", d.mailbox.url())
 	return nil
 }
@@ -158,7 +159,7 @@ func (d *demo) start(ctx context.Context) error {
 		{Address: "suspekt@centre.example", Language: "de"},
 		{Address: "suspicious@localhost", Language: "en"},
 	}
-	s.Trust.Resolver = d.dns.addr
+	s.Trust.Resolver = d.dns.Addr()
 	a, err := app.New(ctx, s, app.Options{Serve: true, Version: d.o.Version, Log: d.o.Log})
 	if err != nil {
 		return err
@@ -219,7 +220,7 @@ func (d *demo) close(ctx context.Context) error {
 		all = errors.Join(all, d.mailbox.stop(ctx))
 	}
 	if d.dns != nil {
-		all = errors.Join(all, d.dns.stop(ctx))
+		all = errors.Join(all, d.dns.Stop(ctx))
 	}
 	return all
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/emersion/go-msgauth/dkim"
+
+	"github.com/belfry-centre/belfry/internal/demo/zone"
 )
 
 // person is somebody who reports.
@@ -41,7 +43,7 @@ const selector = "demo"
 
 // newSigner makes a domain's key and publishes it, with the policies that
 // prove its mail.
-func newSigner(n *nameserver, domain string) (signer, error) {
+func newSigner(n *zone.Server, domain string) (signer, error) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		return signer{}, err
@@ -51,7 +53,7 @@ func newSigner(n *nameserver, domain string) (signer, error) {
 		return signer{}, err
 	}
 	record := "v=DKIM1; k=rsa; p=" + base64.StdEncoding.EncodeToString(public)
-	return signer{domain, key}, n.add(
+	return signer{domain, key}, n.Add(
 		fmt.Sprintf("%s. 60 IN TXT \"v=spf1 ip4:127.0.0.1 -all\"", domain),
 		fmt.Sprintf("%s. 60 IN MX 10 mx.%s.", domain, domain),
 		fmt.Sprintf("mx.%s. 60 IN A 127.0.0.1", domain),

@@ -47,16 +47,8 @@ func newZone(t testing.TB, records ...string) *zone {
 		name := strings.ToLower(rr.Header().Name)
 		z.rrs[name] = append(z.rrs[name], rr)
 	}
-	// TCP first: the kernel then finds a port that is free for both, mostly.
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l, p := listen(t)
 	z.addr = l.Addr().String()
-	p, err := net.ListenPacket("udp", z.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, s := range []*dns.Server{{Listener: l, Handler: z}, {PacketConn: p, Handler: z}} {
 		var ready, done sync.WaitGroup
 		ready.Add(1)
@@ -66,6 +58,25 @@ func newZone(t testing.TB, records ...string) *zone {
 		t.Cleanup(func() { s.Shutdown(); done.Wait() })
 	}
 	return z
+}
+
+// listen finds a port that is free for TCP and UDP.
+func listen(t testing.TB) (net.Listener, net.PacketConn) {
+	t.Helper()
+	for range 50 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p, err := net.ListenPacket("udp", l.Addr().String()); err == nil {
+			return l, p
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Fatal("no port is free for both TCP and UDP")
+	return nil, nil
 }
 
 func (z *zone) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
