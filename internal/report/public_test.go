@@ -495,7 +495,11 @@ func TestAFollowLinkThatDoesNotOpen(t *testing.T) {
 	d := newDoor(t, Options{})
 	done := d.accept(note("x"))
 	token := done.FollowToken
-	wrong := "A" + token[1:len(token)-1] + "A"
+	last := "A"
+	if strings.HasSuffix(token, last) {
+		last = "B"
+	}
+	wrong := token[:len(token)-1] + last
 	get := func(token string) string {
 		p := d.visit("", "GET", "/follow/"+token, "", nil)
 		if p.code != http.StatusNotFound {
