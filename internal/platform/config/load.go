@@ -168,7 +168,7 @@ func (l *loader) file(v reflect.Value) {
 		at := place{where: name}
 		message := err.Error()
 		if p, ok := errors.AsType[toml.ParseError](err); ok {
-			at.Position = Position{p.Position.Line, max(p.Position.Col, 1)}
+			at.Position = Position{max(p.Position.Line, 1), max(p.Position.Col, 1)} // at the end of the file it counts from 0
 			message = p.Message
 		}
 		l.add(at, "", message)
