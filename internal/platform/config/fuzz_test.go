@@ -20,7 +20,7 @@ func FuzzLoad(f *testing.F) {
 		"[a]\n[a.b]\n[[a.c]]\nd = [[1, 2], ['x']]\n",
 	} {
 		f.Add("\"\\") // an escape that the end of the file cuts off
-	f.Add(seed)
+		f.Add(seed)
 	}
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, text string) {
