@@ -17,9 +17,9 @@ func FuzzLoad(f *testing.F) {
 		"desk = [{address = 'a@b.example', langauge = 'nl'}, {address = 3}]",
 		"a.\"b c\".'d' = \"\"\"\n x \\\" \"\"\"\"\n# c\nmail = {key = 's'}",
 		"[mail]\nlimit = 0x10\nsampling = 1e400\nkey = 1979-05-27\n",
+		"\"\\", // an escape that the end of the file cuts off
 		"[a]\n[a.b]\n[[a.c]]\nd = [[1, 2], ['x']]\n",
 	} {
-		f.Add("\"\\") // an escape that the end of the file cuts off
 		f.Add(seed)
 	}
 	dir := f.TempDir()
